@@ -1,0 +1,25 @@
+import type { Bundle } from '../bundle.ts';
+import type { CertificateId, OutputSpec, VersionId } from '../certificate.ts';
+
+/** One version, complete, as an output writes it. */
+export interface DeliverableVersion {
+  readonly certificateId: CertificateId;
+  readonly versionId: VersionId;
+  readonly bundle: Bundle;
+  readonly fingerprint256: string;
+}
+
+/**
+ * A place a version is written to. `deliver` is idempotent, switches by one rename or one request, and resolves only
+ * when the version is really there and everything after it (a reload command) has succeeded.
+ *
+ * Throws: `output.*`, `kubernetes.*` (see `core/errors.ts`). `output.reload-failed` and `output.reload-timeout` mean
+ * that the files are in place; calling again runs the command again.
+ * Cancellation: the signal ends a wait or a command; what has been switched stays switched.
+ */
+export interface Output {
+  readonly spec: OutputSpec;
+  deliver(version: DeliverableVersion, signal: AbortSignal): Promise<void>;
+  /** Fingerprint of the certificate that is there now; undefined when there is none or it cannot be read as one. */
+  current(signal: AbortSignal): Promise<string | undefined>;
+}
