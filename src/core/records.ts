@@ -53,6 +53,8 @@ export interface VersionRecord extends ChainFacts {
   readonly number: number;
   readonly issuerName: string;
   readonly chainPem: string;
+  /** The root clients trust, where the issuer knows it. */
+  readonly caPem?: string | undefined;
   readonly issuedAt: number;
 }
 

@@ -197,7 +197,8 @@ export async function runProgram(
   const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
   limit.addEventListener('abort', () => resolve(undefined), { once: true });
   const exit = await Promise.race([child.exited, aborted]);
-  if (!exit) throw new Error(`${child.name} ${args.join(' ')} was ended: ${limit.reason}; it printed:\n${child.output}`);
+  if (!exit)
+    throw new Error(`${child.name} ${args.join(' ')} was ended: ${limit.reason}; it printed:\n${child.output}`);
   void child.pid; // throws when it never started
   return { ...exit, stdout: child.stdout, stderr: child.stderr };
 }

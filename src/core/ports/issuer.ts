@@ -27,7 +27,8 @@ export type StepResult =
       readonly waitUntil?: number | undefined;
       readonly note: string;
     }
-  | { readonly kind: 'issued'; readonly bundle: Bundle }
+  /** `caPem`: the root (or, self-signed, the certificate itself) that clients trust, where the issuer knows it. */
+  | { readonly kind: 'issued'; readonly bundle: Bundle; readonly caPem?: string | undefined }
   /**
    * The order is over. `scope: 'issuer'` means that nothing can be had from this issuer now (down, rate-limited account),
    * so that others waiting for it need not find out one by one.

@@ -7,6 +7,8 @@ export interface DeliverableVersion {
   readonly versionId: VersionId;
   readonly bundle: Bundle;
   readonly fingerprint256: string;
+  /** The root clients trust, where the issuer knows it. */
+  readonly caPem?: string | undefined;
 }
 
 /**

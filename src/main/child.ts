@@ -1,0 +1,100 @@
+/** One child process of `certplane run`: started, restarted with back-off when it ends unexpectedly, stopped and awaited. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../core/ports/log.ts';
+import { parentPipeVariable } from './stop.ts';
+
+const restartMs = { first: 200, most: 10_000 } as const;
+/** A child that ran this long starts over at the first step of the back-off. */
+const steadyMs = 60_000;
+
+export interface ChildOptions {
+  readonly name: string;
+  /** Arguments of this same program. */
+  readonly args: readonly string[];
+  readonly bin: string;
+  readonly log: Log;
+}
+
+export interface Child {
+  readonly pid: number | undefined;
+  /** Resolves when the child says it is ready for the first time; rejects with its exit code when it ends before that. */
+  readonly firstReady: Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves when it has ended after the signal was aborted. */
+  readonly ended: Promise<void>;
+}
+
+/** The child ended before it was ever ready: its own message has said why. */
+export class ChildFailed extends Error {
+  readonly exitCode: number;
+
+  constructor(name: string, exitCode: number) {
+    super(`${name} ended with ${exitCode} before it was ready`);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Keeps the child running until `stop` is aborted; then sends SIGTERM and waits. */
+export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortSignal): Child {
+  let current: ChildProcess | undefined;
+  let everReady = false;
+  const first = Promise.withResolvers<void>();
+  const onStop = (): void => void current?.kill('SIGTERM');
+  stop.addEventListener('abort', onStop);
+
+  function once(): Promise<number> {
+    const child = spawn(process.execPath, [bin, ...args], {
+      // fd 3 is the pipe by which either side notices the end of the other.
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      env: { ...process.env, [parentPipeVariable]: '3' },
+    });
+    current = child;
+    const pipe = child.stdio[3] as NodeJS.ReadableStream | null;
+    pipe?.on('data', () => {
+      everReady = true;
+      first.resolve();
+    });
+    pipe?.on('error', (error) => log.debug('pipe to child failed', { child: name, reason: (error as Error).message }));
+    return new Promise((resolve) => {
+      child.once('error', (error) => {
+        log.error('child cannot be started', { child: name, reason: error.message });
+        resolve(1);
+      });
+      child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+    });
+  }
+
+  async function loop(): Promise<void> {
+    let wait: number = restartMs.first;
+    while (!stop.aborted) {
+      const startedAt = performance.now();
+      const code = await once();
+      current = undefined;
+      if (stop.aborted) break;
+      if (!everReady) {
+        first.reject(new ChildFailed(name, code));
+        break;
+      }
+      if (performance.now() - startedAt > steadyMs) wait = restartMs.first;
+      log.error('child ended unexpectedly and is started again', { child: name, code, afterMs: wait });
+      try {
+        await delay(wait, undefined, { signal: stop });
+      } catch {
+        break; // stop was asked for while waiting
+      }
+      wait = Math.min(wait * 2, restartMs.most);
+    }
+    first.resolve();
+    stop.removeEventListener('abort', onStop);
+  }
+
+  return {
+    get pid() {
+      return current?.pid;
+    },
+    firstReady: first.promise,
+    signal: (signal) => void current?.kill(signal),
+    ended: loop(),
+  };
+}

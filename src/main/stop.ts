@@ -1,0 +1,58 @@
+/** When a process should stop: SIGINT, SIGTERM, or the end of the parent that started it. */
+import { Socket } from 'node:net';
+
+/** A second signal within this time is the first one delivered twice (a terminal and npm both pass Ctrl-C on). */
+const sameSignalMs = 1_000;
+
+export interface StopSignals extends Disposable {
+  /** Aborted by the first signal: stop accepting, finish what is open. */
+  readonly stop: AbortSignal;
+  /** Aborted by a later one: do not wait for what is open. */
+  readonly force: AbortSignal;
+  /** Resolves once `stop` is aborted. */
+  readonly stopped: Promise<void>;
+  /** Tells the parent, where there is one, that this process does its work. */
+  ready(): void;
+}
+
+/** The environment variable that names the file descriptor of the pipe to the parent. */
+export const parentPipeVariable = 'CERTPLANE_PARENT_FD';
+
+export function stopSignals(env: NodeJS.ProcessEnv = process.env): StopSignals {
+  const stop = new AbortController();
+  const force = new AbortController();
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  let firstAt = 0;
+  const onSignal = (): void => {
+    if (!stop.signal.aborted) {
+      firstAt = performance.now();
+      stop.abort();
+      resolve();
+    } else if (performance.now() - firstAt > sameSignalMs) force.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const parent = parentPipe(env, onSignal);
+  return {
+    stop: stop.signal,
+    force: force.signal,
+    stopped,
+    ready: () => void parent?.write('ready\n'),
+    [Symbol.dispose]() {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      parent?.destroy();
+    },
+  };
+}
+
+/** The parent holds the other end and writes nothing: its end is the parent's end, however it came. */
+function parentPipe(env: NodeJS.ProcessEnv, onEnd: () => void): Socket | undefined {
+  const fd = Number(env[parentPipeVariable] ?? '');
+  if (!Number.isInteger(fd) || fd < 3) return undefined;
+  const socket = new Socket({ fd, readable: true, writable: true });
+  socket.on('end', onEnd).on('error', onEnd).on('close', onEnd);
+  socket.resume();
+  socket.unref();
+  return socket;
+}

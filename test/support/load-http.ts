@@ -1,0 +1,86 @@
+import { request as httpsRequest, Agent } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { monotonicMs, type Lane, type LoadContext } from './load-types.ts';
+import { expected, Failed, type Expected } from './load-verify.ts';
+
+/** HTTP/1.1: `keepalive` holds one connection per lane and name, `new` opens one for every request. */
+export function httpLanes(context: LoadContext, count: number): Lane[] {
+  return Array.from({ length: count }, () => lane(context));
+}
+
+function lane(context: LoadContext): Lane {
+  const { options } = context;
+  const keepAlive = options.mode === 'keepalive';
+  const limit = options.requestsPerConnection ?? Infinity;
+  let agent = new Agent({ keepAlive, maxSockets: 1 });
+  let onAgent = 0;
+  const carriedBy = new WeakMap<TLSSocket, number>();
+  return {
+    send: async (request, servername) => {
+      if (keepAlive && (onAgent += 1) > limit) {
+        agent.destroy();
+        agent = new Agent({ keepAlive, maxSockets: 1 });
+        onAgent = 1;
+      }
+      await send(context, keepAlive ? agent : undefined, expected(options, request), servername, carriedBy);
+    },
+    close: async () => agent.destroy(),
+  };
+}
+
+async function send(
+  context: LoadContext,
+  agent: Agent | undefined,
+  wanted: Expected,
+  servername: string,
+  carriedBy: WeakMap<TLSSocket, number>,
+): Promise<void> {
+  const { host = '127.0.0.1', port, caPem, requestTimeoutMs = 30_000 } = context.options;
+  const startedMs = monotonicMs();
+  let carried = 0;
+  let connected = false;
+  const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const fail = (error: unknown): void => reject(new Failed(connected ? 'request' : 'connect', error, carried));
+    const outgoing = httpsRequest(
+      {
+        host,
+        port,
+        servername,
+        method: wanted.method,
+        path: wanted.path,
+        headers: {
+          host: `${servername}:${port}`,
+          ...(wanted.body.length > 0 ? { 'content-length': String(wanted.body.length) } : {}),
+        },
+        agent: agent ?? false,
+        ...(caPem === undefined ? {} : { ca: caPem }),
+        ALPNProtocols: ['http/1.1'],
+        timeout: requestTimeoutMs,
+      },
+      (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (body += chunk));
+        response.once('error', fail);
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, text: body }));
+      },
+    );
+    outgoing.once('socket', (socket) => {
+      const secure = socket as TLSSocket;
+      carried = carriedBy.get(secure) ?? 0;
+      carriedBy.set(secure, carried + 1);
+      if (carried > 0) {
+        connected = true;
+        return;
+      }
+      secure.once('secureConnect', () => {
+        connected = true;
+        context.handshake(startedMs, servername, secure.getPeerX509Certificate()?.serialNumber ?? '');
+      });
+    });
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${requestTimeoutMs} ms`)));
+    outgoing.once('error', fail);
+    outgoing.end(wanted.body);
+  });
+  wanted.check(status, text, carried);
+}
