@@ -42,12 +42,12 @@ export class KubernetesStatusError extends CertplaneError {
 
 export interface WatchClient extends AsyncDisposable {
   list<T>(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ListPage<T>>;
-  /** Ends when the server ends the stream; throws when nothing at all arrives for `silenceMs`. */
+  /** Resolves once the server has accepted; the events end with its stream, and throw when nothing at all arrives for `silenceMs`. */
   watch<T>(
     path: string,
     query: Readonly<Record<string, string>>,
     options: { silenceMs: number; signal: AbortSignal },
-  ): AsyncIterable<WatchEvent<T>>;
+  ): Promise<AsyncIterable<WatchEvent<T>>>;
 }
 
 export function createWatchClient(connection: KubernetesConnection): WatchClient {
@@ -91,13 +91,13 @@ export function createWatchClient(connection: KubernetesConnection): WatchClient
       const response = await get(path, query, 60_000, signal);
       return JSON.parse(await bounded(response.body, maxListBytes)) as ListPage<T>;
     },
-    async *watch<T>(
+    async watch<T>(
       path: string,
       query: Readonly<Record<string, string>>,
       { silenceMs, signal }: { silenceMs: number; signal: AbortSignal },
     ) {
       const response = await get(path, { ...query, watch: 'true' }, silenceMs, signal);
-      yield* lines<WatchEvent<T>>(response.body, signal);
+      return lines<WatchEvent<T>>(response.body, signal);
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
   };

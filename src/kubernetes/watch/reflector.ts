@@ -56,10 +56,6 @@ export async function* reflect<T extends KubernetesObject>(
         version = listed.version;
         yield { type: 'replace', objects: listed.objects };
       }
-      if (failures > 0) {
-        failures = 0;
-        yield { type: 'recovered' };
-      }
       const seconds = Math.round(watchSeconds * (0.9 + 0.2 * random.next()));
       const query = {
         ...selectors,
@@ -67,10 +63,15 @@ export async function* reflect<T extends KubernetesObject>(
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(seconds),
       };
+      const events = await client.watch<T>(target.path, query, { silenceMs: (seconds + 30) * 1000, signal });
+      if (failures > 0) {
+        failures = 0;
+        yield { type: 'recovered' };
+      }
       const openedAt = clock.now();
-      let events = 0;
-      for await (const event of client.watch<T>(target.path, query, { silenceMs: (seconds + 30) * 1000, signal })) {
-        events += 1;
+      let received = 0;
+      for await (const event of events) {
+        received += 1;
         if (event.type === 'ERROR')
           throw new KubernetesStatusError(event.object.code ?? 500, event.object.message ?? 'The watch failed.');
         version = event.object.metadata.resourceVersion ?? version;
@@ -78,7 +79,7 @@ export async function* reflect<T extends KubernetesObject>(
         else if (event.type !== 'BOOKMARK') yield { type: 'upsert', object: event.object };
       }
       // A server that closes every watch at once must not be hammered.
-      if (events === 0 && clock.now() - openedAt < 1_000) await clock.sleep(backoffMs.first, signal);
+      if (received === 0 && clock.now() - openedAt < 1_000) await clock.sleep(backoffMs.first, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof KubernetesStatusError && error.status === 410) {

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLog } from '../../src/core/ports/log.ts';
+import { systemClock } from '../../src/core/system-clock.ts';
+import { createWatchClient } from '../../src/kubernetes/watch/api-client.ts';
+import { connectTo } from '../../src/kubernetes/watch/connection.ts';
+import type { ReflectorDeps } from '../../src/kubernetes/watch/reflector.ts';
+import { createSecretSource } from '../../src/kubernetes/watch/secret-source.ts';
+import { missingKube, startKube, type Kube } from '../support/kube.ts';
+import { TestCa, type Leaf } from '../support/test-ca.ts';
+import { watchSource } from './watching.ts';
+
+const skip = await missingKube();
+const ca = await TestCa.create();
+
+async function depsFor(kube: Kube, token?: string): Promise<ReflectorDeps & AsyncDisposable> {
+  const client = createWatchClient(await connectTo({ kubeconfig: await kube.kubeconfigFile(token) }, {}));
+  return {
+    client,
+    clock: systemClock,
+    random: { next: Math.random },
+    log: silentLog,
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
+}
+
+function tlsSecret(
+  name: string,
+  leaf: Pick<Leaf, 'fullchainPem' | 'keyPem'>,
+  labels: Record<string, string> = {},
+): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'kubernetes.io/tls',
+    metadata: { name, labels },
+    stringData: { 'tls.crt': leaf.fullchainPem, 'tls.key': leaf.keyPem },
+  };
+}
+
+async function put(kube: Kube, name: string, secret: object): Promise<void> {
+  await kube.request('PATCH', `/api/v1/namespaces/shop/secrets/${name}?fieldManager=test&force=true`, secret, {
+    contentType: 'application/apply-patch+yaml',
+  });
+}
+
+test('Secrets become certificates as they appear, change and go, across watches that end', { skip }, async () => {
+  await using kube = await startKube();
+  await kube.createNamespace('shop');
+  const first = await ca.issue({ dnsNames: ['shop.example'] });
+  const second = await ca.issue({ dnsNames: ['shop.example'] });
+  await put(kube, 'shop-tls', tlsSecret('shop-tls', first, { app: 'shop' }));
+  await put(kube, 'unlabelled', tlsSecret('unlabelled', await ca.issue({ dnsNames: ['no.example'] })));
+  await using deps = await depsFor(kube);
+  const source = createSecretSource(deps, { namespace: 'shop', selector: 'app=shop' });
+  await using watching = watchSource(source);
+
+  const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
+  assert.ok(snapshot.type === 'snapshot' && snapshot.complete);
+  assert.deepEqual(
+    snapshot.items.map((item) => item.kind === 'certificate' && item.certificateId),
+    ['seen/secrets/shop/shop-tls'],
+  );
+
+  await put(kube, 'shop-tls', tlsSecret('shop-tls', second, { app: 'shop' }));
+  const change = await watching.next('the change', (event) => event.type === 'item');
+  assert.ok(change.type === 'item' && change.item.kind === 'certificate');
+  assert.equal(change.item.serial, second.serial);
+  assert.equal((await source.material(change.item.versionId, new AbortController().signal)).keyPem, second.keyPem);
+
+  // The API server ends every watch after seconds here; a change after that arrives all the same.
+  const ended = Date.now() + 11_000;
+  while (Date.now() < ended) await systemClock.sleep(500, new AbortController().signal);
+  await put(kube, 'other-tls', tlsSecret('other-tls', first, { app: 'shop' }));
+  await watching.next(
+    'a new Secret',
+    (event) =>
+      event.type === 'item' && event.item.kind === 'certificate' && event.item.certificateId.endsWith('other-tls'),
+  );
+
+  await kube.request('DELETE', '/api/v1/namespaces/shop/secrets/other-tls');
+  const removed = await watching.next('the removal', (event) => event.type === 'removed');
+  assert.ok(removed.type === 'removed' && removed.key === 'certificate/seen/secrets/shop/other-tls');
+});
+
+test(
+  'never (§5.7): an API server that is away is trouble, not a removal; what changed meanwhile is seen afterwards',
+  { skip },
+  async () => {
+    await using kube = await startKube();
+    await kube.createNamespace('shop');
+    const first = await ca.issue({ dnsNames: ['shop.example'] });
+    const second = await ca.issue({ dnsNames: ['shop.example'] });
+    await put(kube, 'shop-tls', tlsSecret('shop-tls', first));
+    await using deps = await depsFor(kube);
+    const source = createSecretSource(deps, { namespace: 'shop', selector: undefined });
+    await using watching = watchSource(source);
+    await watching.next('the snapshot', (event) => event.type === 'snapshot');
+
+    await kube.stopApiServer();
+    await watching.next('five failures', (event) => {
+      assert.notEqual(event.type, 'removed');
+      return event.type === 'trouble' && event.problem?.subject === '5 failures in a row';
+    });
+    await kube.startApiServer();
+    await put(kube, 'shop-tls', tlsSecret('shop-tls', second));
+    await watching.next(
+      'the change after the outage',
+      (event) => event.type === 'item' && event.item.kind === 'certificate' && event.item.serial === second.serial,
+    );
+  },
+);
+
+test(
+  'never (§5.1): a Secret whose key does not match is reported and its last good version stays',
+  { skip },
+  async () => {
+    await using kube = await startKube();
+    await kube.createNamespace('shop');
+    const good = await ca.issue({ dnsNames: ['shop.example'] });
+    const other = await ca.issue({ dnsNames: ['shop.example'] });
+    await put(kube, 'shop-tls', tlsSecret('shop-tls', good));
+    await using deps = await depsFor(kube);
+    const source = createSecretSource(deps, { namespace: undefined, selector: undefined });
+    await using watching = watchSource(source);
+    const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
+    assert.ok(snapshot.type === 'snapshot');
+    const item = snapshot.items[0];
+    assert.ok(item?.kind === 'certificate');
+
+    await put(kube, 'shop-tls', tlsSecret('shop-tls', { fullchainPem: good.fullchainPem, keyPem: other.keyPem }));
+    const trouble = await watching.next(
+      'the problem',
+      (event) => event.type === 'trouble' && event.problem !== undefined,
+    );
+    assert.ok(trouble.type === 'trouble' && trouble.problem?.code === 'certificate.key-mismatch');
+    assert.equal(trouble.problem.subject, 'shop/shop-tls');
+    assert.equal((await source.material(item.versionId, new AbortController().signal)).keyPem, good.keyPem);
+  },
+);
+
+test('missing permission says so, with the code kubernetes.forbidden', { skip }, async () => {
+  await using kube = await startKube({ tokens: [{ token: 'nobody-token', user: 'nobody' }] });
+  await using deps = await depsFor(kube, 'nobody-token');
+  await using watching = watchSource(createSecretSource(deps, { namespace: 'default', selector: undefined }));
+  const trouble = await watching.next('the refusal', (event) => event.type === 'trouble');
+  assert.ok(trouble.type === 'trouble' && trouble.problem?.code === 'kubernetes.forbidden');
+  assert.match(trouble.problem.message, /cannot list resource "secrets"/);
+});
+
+test('more Secrets than one page are all there', { skip }, async () => {
+  await using kube = await startKube();
+  await kube.createNamespace('shop');
+  const leaf = await ca.issue({ dnsNames: ['shop.example'] });
+  const names = Array.from({ length: 620 }, (_, i) => `s${i}`);
+  for (let i = 0; i < names.length; i += 20)
+    await Promise.all(names.slice(i, i + 20).map((name) => put(kube, name, tlsSecret(name, leaf))));
+  await using deps = await depsFor(kube);
+  await using watching = watchSource(createSecretSource(deps, { namespace: 'shop', selector: undefined }));
+  const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
+  assert.ok(snapshot.type === 'snapshot' && snapshot.items.length === names.length);
+});
