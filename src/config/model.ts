@@ -19,6 +19,8 @@ export interface AcmeIssuerConfig {
   readonly email?: string | undefined;
   /** PEM text trusted for the ACME server's own HTTPS, instead of the system's roots. */
   readonly caBundlePem?: string | undefined;
+  /** External account binding (RFC 8555 §7.3.4); `hmacKey` is base64url as the CA gave it, and a secret. */
+  readonly externalAccount?: { readonly keyId: string; readonly hmacKey: string } | undefined;
   readonly solvers: readonly Http01SolverConfig[];
 }
 

@@ -14,6 +14,7 @@ export const errorCodes = {
   // state
   'store.not-found': 'No record with that key.',
   'store.conflict': 'The record changed since it was read.',
+  'store.exists': 'The data directory already has a database; it is not replaced without --force.',
   'store.locked': 'Another control plane is using this data directory.',
   'store.corrupt': 'The database is damaged; it is never overwritten. Restore a backup.',
   'store.key-wrong': 'The encryption key is not the one this database was written with.',
@@ -72,6 +73,8 @@ export const errorCodes = {
   'terminator.worker-failed': 'A worker ended unexpectedly and was replaced.',
   'terminator.control-unreachable': 'The control process cannot be reached; the last known certificates are served.',
   'terminator.cache-unreadable': 'The last-good copy cannot be read.',
+  'terminator.cache-unwritable':
+    'The last-good copy cannot be written; a start without control would not know the latest certificates.',
   'terminator.name-unserved': 'No certificate covers this host.',
   // API and access
   'api.invalid-request': 'The request does not have the expected form.',
@@ -84,6 +87,7 @@ export const errorCodes = {
   'access.token-invalid': 'The token is unknown, expired or revoked.',
   'access.insecure-listen': 'Serving the admin page beyond loopback without TLS is refused.',
   // processes
+  'cli.usage': 'The command line is wrong; --help shows what a command takes.',
   'process.control-unreachable': 'No control process answers at the admin socket.',
   'process.aborted': 'The operation was stopped.',
   'internal.unexpected': 'An error nobody planned for; the log has the details.',

@@ -55,6 +55,8 @@ export interface VersionRecord extends ChainFacts {
   readonly chainPem: string;
   /** The root clients trust, where the issuer knows it. */
   readonly caPem?: string | undefined;
+  /** `specDigest` of the spec it was issued for. */
+  readonly digest?: string | undefined;
   readonly issuedAt: number;
 }
 
@@ -73,8 +75,12 @@ export interface OrderRecord {
   readonly step: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly waitUntil?: number | undefined;
+  /** Number the version will get: an order whose version exists is over, whatever else a crash left undone. */
+  readonly versionNumber?: number | undefined;
   /** The outcome is known and only clean-up is left. */
   readonly abandoning?: boolean | undefined;
+  /** With `abandoning`: the failure, kept in the same write so that a crash neither forgets it nor counts it twice. */
+  readonly outcome?: { readonly failure: Failure; readonly retryAt: number } | undefined;
 }
 
 /** Key: issuer name + digest of the directory URL. */

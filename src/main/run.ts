@@ -5,34 +5,29 @@
  */
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findConfigFile } from '../config/find.ts';
-import { loadConfig } from '../config/load.ts';
-import { createLog } from '../observe/log.ts';
+import { processLog } from './process-log.ts';
 import { ChildFailed, keepRunning, type Child } from './child.ts';
-import { reportProblems } from './problems.ts';
+import { readConfig, type ConfigLocation } from './read-config.ts';
 import { stopSignals } from './stop.ts';
 
-export interface RunOptions {
-  readonly configFile: string | undefined;
-  readonly dataDir: string | undefined;
+export interface RunOptions extends ConfigLocation {
   /** Reload when the file changes. */
   readonly watch: boolean;
 }
 
 /** Resolves the exit code. */
-export async function run({ configFile, dataDir, watch }: RunOptions): Promise<number> {
+export async function run(options: RunOptions): Promise<number> {
   using signals = stopSignals();
-  const log = createLog({ level: 'info' }).child({ process: 'run' });
-  const file = await findConfigFile({ explicit: configFile, env: process.env, cwd: process.cwd() });
-  const { config, problems } = await loadConfig({ file, env: process.env, ...(dataDir === undefined ? {} : { dataDir }) });
-  reportProblems(file, problems);
+  const log = processLog('run');
+  const { file, config } = await readConfig(options);
   if (config === undefined) return 1;
 
   const bin = fileURLToPath(new URL(`../bin${extname(import.meta.url)}`, import.meta.url));
   const shared = ['--config', file, '--data-dir', config.dataDir];
   const abandon = new AbortController();
   const stop = AbortSignal.any([signals.stop, abandon.signal]);
-  const control = keepRunning({ name: 'control', args: ['control', ...shared, ...(watch ? ['--watch'] : [])], bin, log }, stop);
+  const watch = options.watch ? ['--watch'] : [];
+  const control = keepRunning({ name: 'control', args: ['control', ...shared, ...watch], bin, log }, stop);
   const children: Child[] = [control];
   if (config.terminator !== undefined) {
     children.push(keepRunning({ name: 'terminator', args: ['terminator', ...shared], bin, log }, stop));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 import { fetchOnce } from './http.ts';
 import { groupProcesses, type ProcessInfo } from './process-tree.ts';
 import {
@@ -136,6 +136,7 @@ async function waitUntilReady(running: RunningProcess, configFile: string, optio
 
 async function readyUrl(configFile: string): Promise<string> {
   const text = existsSync(configFile) ? await readFile(configFile, 'utf8') : '';
-  const config = parse(text) as { metrics?: { listen?: string } } | null;
+  // What is wrong with a broken file is the program's to say.
+  const config = parseDocument(text).toJS() as { metrics?: { listen?: string } } | null;
   return `http://${config?.metrics?.listen ?? '127.0.0.1:9402'}/readyz`;
 }

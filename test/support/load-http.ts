@@ -1,5 +1,5 @@
-import { request as httpsRequest, Agent } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import { request as httpsRequest, Agent, type RequestOptions } from 'node:https';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { monotonicMs, type Lane, type LoadContext } from './load-types.ts';
 import { expected, Failed, type Expected } from './load-verify.ts';
 
@@ -22,7 +22,7 @@ function lane(context: LoadContext): Lane {
         agent = new Agent({ keepAlive, maxSockets: 1 });
         onAgent = 1;
       }
-      await send(context, keepAlive ? agent : undefined, expected(options, request), servername, carriedBy);
+      await send(context, expected(options, request), servername, { agent: keepAlive ? agent : false, carriedBy });
     },
     close: async () => agent.destroy(),
   };
@@ -30,10 +30,9 @@ function lane(context: LoadContext): Lane {
 
 async function send(
   context: LoadContext,
-  agent: Agent | undefined,
   wanted: Expected,
   servername: string,
-  carriedBy: WeakMap<TLSSocket, number>,
+  { agent, carriedBy }: { agent: Agent | false; carriedBy: WeakMap<TLSSocket, number> },
 ): Promise<void> {
   const { host = '127.0.0.1', port, caPem, requestTimeoutMs = 30_000 } = context.options;
   const startedMs = monotonicMs();
@@ -41,30 +40,28 @@ async function send(
   let connected = false;
   const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
     const fail = (error: unknown): void => reject(new Failed(connected ? 'request' : 'connect', error, carried));
-    const outgoing = httpsRequest(
-      {
-        host,
-        port,
-        servername,
-        method: wanted.method,
-        path: wanted.path,
-        headers: {
-          host: `${servername}:${port}`,
-          ...(wanted.body.length > 0 ? { 'content-length': String(wanted.body.length) } : {}),
-        },
-        agent: agent ?? false,
-        ...(caPem === undefined ? {} : { ca: caPem }),
-        ALPNProtocols: ['http/1.1'],
-        timeout: requestTimeoutMs,
+    const request: RequestOptions & ConnectionOptions = {
+      host,
+      port,
+      servername,
+      method: wanted.method,
+      path: wanted.path,
+      headers: {
+        host: `${servername}:${port}`,
+        ...(wanted.body.length > 0 ? { 'content-length': wanted.body.length } : {}),
       },
-      (response) => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (body += chunk));
-        response.once('error', fail);
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, text: body }));
-      },
-    );
+      agent,
+      ca: caPem,
+      ALPNProtocols: ['http/1.1'],
+      timeout: requestTimeoutMs,
+    };
+    const outgoing = httpsRequest(request, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (body += chunk));
+      response.once('error', fail);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text: body }));
+    });
     outgoing.once('socket', (socket) => {
       const secure = socket as TLSSocket;
       carried = carriedBy.get(secure) ?? 0;

@@ -126,7 +126,7 @@ export const certificateSorts = ['urgency', 'name', '-name', 'notAfter', '-notAf
 
 export const certificateQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(600).optional(),
+  cursor: z.string().max(4096).optional(),
   q: z.string().max(253).optional().meta({ description: 'Part of a name, id, issuer or serial.' }),
   phase: z.enum(phases).optional(),
   attention: z.enum(['true']).optional().meta({ description: 'Only what needs a person.' }),

@@ -48,6 +48,8 @@ export interface IssuerDescription {
   readonly directory?: string | undefined;
   /** ACME: the account URL once registered. */
   readonly account?: string | undefined;
+  /** ACME: address of the terms that registering accepted. */
+  readonly termsOfService?: string | undefined;
   /** Private CA: PEM of the root, for clients to trust. */
   readonly rootPem?: string | undefined;
   readonly problem?:

@@ -1,0 +1,113 @@
+/** Filtering, sorting and paging of certificates. A cursor names the last item seen, so pages neither repeat nor skip what stays. */
+import { z } from 'zod';
+import { CertplaneError } from '../core/errors.ts';
+import type { CertificateView } from '../core/ports/control-view.ts';
+import { assess, urgencyRank } from '../explain/urgency.ts';
+import { certificateSorts, type CertificateList, type CertificateQuery } from './contract/certificates.ts';
+import { presentCertificate } from './present.ts';
+
+/** Longer names that begin alike are told apart by their ids; a cursor stays short. */
+const longestNameKey = 100;
+
+type Sort = (typeof certificateSorts)[number];
+/** Compared part by part; null comes last in either direction. */
+type SortKey = readonly (number | string | null)[];
+
+interface Entry {
+  readonly view: CertificateView;
+  readonly key: SortKey;
+}
+
+/** `now` travels along: what is urgent is judged at the same time on every page of one listing. */
+const cursorSchema = z.strictObject({
+  sort: z.enum(certificateSorts),
+  key: z.array(z.union([z.number(), z.string(), z.null()])).max(3),
+  id: z.string().max(512),
+  now: z.number().int().min(0).max(8.64e15),
+});
+
+/** Throws `api.invalid-request` for a cursor that is not one of this listing. */
+export function certificatePage(
+  views: readonly CertificateView[],
+  query: CertificateQuery,
+  clockNow: number,
+): CertificateList {
+  const { sort, limit } = query;
+  const after = query.cursor === undefined ? undefined : readCursor(query.cursor, sort);
+  const now = after?.now ?? clockNow;
+  const matches = filter(views, query, now);
+  const entries = matches
+    .map((view): Entry => ({ view, key: keyOf(view, sort, now) }))
+    .toSorted((a, b) => compare(sort, [a.key, a.view.id], [b.key, b.view.id]));
+  const rest =
+    after === undefined
+      ? entries
+      : entries.filter((entry) => compare(sort, [entry.key, entry.view.id], [after.key, after.id]) > 0);
+  const page = rest.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(({ view }) => presentCertificate(view, now)),
+    next:
+      last === undefined || rest.length <= limit
+        ? null
+        : writeCursor({ sort, key: [...last.key], id: last.view.id, now }),
+    total: matches.length,
+  };
+}
+
+function filter(views: readonly CertificateView[], query: CertificateQuery, now: number): readonly CertificateView[] {
+  const { phase, attention } = query;
+  const text = query.q?.trim().toLowerCase() ?? '';
+  return views.filter(
+    (view) =>
+      (phase === undefined || view.status.phase === phase) &&
+      (text === '' || searchable(view).some((part) => part.toLowerCase().includes(text))) &&
+      (attention === undefined || assess(view, now).urgency !== 'none'),
+  );
+}
+
+function searchable({ id, name, names, current, record }: CertificateView): readonly string[] {
+  return [id, name, ...names, ...(record?.spec.issuers ?? []), current?.issuerName ?? '', current?.serial ?? ''];
+}
+
+function keyOf(view: CertificateView, sort: Sort, now: number): SortKey {
+  switch (sort) {
+    case 'urgency':
+      return [urgencyRank(assess(view, now).urgency), view.current?.notAfter ?? null];
+    case 'name':
+    case '-name':
+      return [view.name.toLowerCase().slice(0, longestNameKey)];
+    case 'notAfter':
+    case '-notAfter':
+      return [view.current?.notAfter ?? null];
+    case 'renewAt':
+    case '-renewAt':
+      return [view.renewAt ?? null];
+  }
+}
+
+function compare(sort: Sort, [aKey, aId]: readonly [SortKey, string], [bKey, bId]: readonly [SortKey, string]): number {
+  const sign = sort.startsWith('-') ? -1 : 1;
+  for (const [i, a] of aKey.entries()) {
+    const b = bKey[i] ?? null;
+    if (a === b) continue;
+    if (a === null) return 1;
+    if (b === null) return -1;
+    return a < b ? -sign : sign;
+  }
+  return aId < bId ? -1 : aId > bId ? 1 : 0;
+}
+
+function writeCursor(cursor: z.infer<typeof cursorSchema>): string {
+  return Buffer.from(JSON.stringify(cursor)).toString('base64url');
+}
+
+function readCursor(text: string, sort: Sort): z.infer<typeof cursorSchema> {
+  try {
+    const cursor = cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
+    if (cursor.sort === sort) return cursor;
+  } catch (cause) {
+    throw new CertplaneError('api.invalid-request', 'The cursor is not one this server gave out.', { cause });
+  }
+  throw new CertplaneError('api.invalid-request', 'The cursor belongs to a listing with another sort order.');
+}

@@ -1,0 +1,129 @@
+/** Counts and lists over everything: the overview page, and the numbers that travel with each change event. */
+import type { CertificateView, ControlView, Problem, TerminatorView } from '../core/ports/control-view.ts';
+import type { IssuerDescription } from '../core/ports/issuer.ts';
+import type { HistoryEntry as HistoryRecord, TokenRecord } from '../core/records.ts';
+import { assess } from '../explain/urgency.ts';
+import { certificatePage } from './certificate-page.ts';
+import { deliveryStates, managedStates, phases } from './contract/certificates.ts';
+import type { HistoryEntry, Issuer, Notice, Overview, Terminator, Token } from './contract/overview.ts';
+import { rfc3339, rfc3339OrNull } from './time.ts';
+
+const attentionShown = 20;
+const timelineSpans = 24;
+
+export function presentOverview(view: Pick<ControlView, 'certificates' | 'problems'>, now: number): Overview {
+  const all = view.certificates();
+  const attention = certificatePage(all, { limit: attentionShown, sort: 'urgency', attention: 'true' }, now);
+  return {
+    now: rfc3339(now),
+    total: all.length,
+    phases: countBy(phases, all, (one) => one.status.phase),
+    delivery: countBy(deliveryStates, all, (one) => one.status.delivery),
+    managed: countBy(managedStates, all, (one) => one.status.managed),
+    attention: attention.items,
+    attentionTotal: attention.total,
+    problems: view.problems().map(presentNotice),
+    timeline: timeline(all, now),
+  };
+}
+
+export function presentCounts(
+  all: readonly CertificateView[],
+  now: number,
+): Pick<Overview, 'phases' | 'attentionTotal'> {
+  return {
+    phases: countBy(phases, all, (one) => one.status.phase),
+    attentionTotal: all.filter((one) => assess(one, now).urgency !== 'none').length,
+  };
+}
+
+export function presentIssuer(issuer: IssuerDescription, all: readonly CertificateView[]): Issuer {
+  const { problem } = issuer;
+  return {
+    name: issuer.name,
+    kind: issuer.kind,
+    directory: issuer.directory ?? null,
+    account: issuer.account ?? null,
+    rootPem: issuer.rootPem ?? null,
+    certificates: all.filter((one) => (one.current?.issuerName ?? one.record?.spec.issuers[0]) === issuer.name).length,
+    problem:
+      problem === undefined
+        ? null
+        : { code: problem.code, message: problem.message, until: rfc3339OrNull(problem.until) },
+  };
+}
+
+export function presentTerminator(terminator: TerminatorView): Terminator {
+  return {
+    id: terminator.id,
+    connected: terminator.connected,
+    since: rfc3339(terminator.since),
+    acknowledged: terminator.acknowledged ?? null,
+    current: terminator.current,
+    upToDate: terminator.acknowledged === terminator.current,
+    workers: terminator.workers.map(({ pid, startedAt, connections }) => ({
+      pid,
+      startedAt: rfc3339(startedAt),
+      connections,
+    })),
+    listening: [...terminator.listening],
+    problems: terminator.problems.map(presentNotice),
+    served: terminator.served,
+  };
+}
+
+export function presentHistoryEntry(entry: HistoryRecord): HistoryEntry {
+  const { id, at, kind, certificateId, code, message, actor } = entry;
+  return { id, at: rfc3339(at), kind, certificate: certificateId ?? null, code, message, actor };
+}
+
+export function presentToken(token: TokenRecord): Token {
+  return {
+    id: token.id,
+    label: token.label,
+    role: token.role,
+    createdAt: rfc3339(token.createdAt),
+    expiresAt: rfc3339OrNull(token.expiresAt),
+    lastUsedAt: rfc3339OrNull(token.lastUsedAt),
+  };
+}
+
+function presentNotice({ code, message, subject, since }: Problem): Notice {
+  return { code, message, subject: subject ?? null, since: rfc3339(since) };
+}
+
+function countBy<const T extends string>(
+  states: readonly T[],
+  all: readonly CertificateView[],
+  stateOf: (view: CertificateView) => T,
+): Record<T, number> {
+  const counts = Object.fromEntries(states.map((state) => [state, 0])) as Record<T, number>;
+  for (const view of all) counts[stateOf(view)] += 1;
+  return counts;
+}
+
+function timeline(all: readonly CertificateView[], now: number): Overview['timeline'] {
+  const ends = all.flatMap(({ current }) =>
+    current !== undefined && current.notAfter > now ? [current.notAfter] : [],
+  );
+  if (ends.length === 0) return [];
+  const end = ends.reduce((a, b) => Math.max(a, b));
+  const span = (end - now) / timelineSpans;
+  const spans = Array.from({ length: timelineSpans }, (_, i) => ({
+    start: rfc3339(Math.round(now + i * span)),
+    end: rfc3339(Math.round(now + (i + 1) * span)),
+    expiring: 0,
+    renewing: 0,
+  }));
+  const spanAt = (at: number): (typeof spans)[number] | undefined =>
+    at < now || at > end ? undefined : spans[Math.min(timelineSpans - 1, Math.floor((at - now) / span))];
+  for (const notAfter of ends) {
+    const found = spanAt(notAfter);
+    if (found !== undefined) found.expiring += 1;
+  }
+  for (const { renewAt } of all) {
+    const found = renewAt === undefined ? undefined : spanAt(renewAt);
+    if (found !== undefined) found.renewing += 1;
+  }
+  return spans;
+}

@@ -1,0 +1,29 @@
+/** One line that changes in place on a terminal; elsewhere one line for each change. */
+import type { Context } from './context.ts';
+import { clean } from './text.ts';
+
+export interface Progress extends Disposable {
+  show(text: string): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+export function createProgress({ io: { stderr }, json }: Context): Progress {
+  const inPlace = stderr.isTTY === true;
+  let last = '';
+  const end = (): void => {
+    if (inPlace && last !== '') stderr.write('\r\u001b[2K');
+    last = '';
+  };
+  return {
+    show(text) {
+      const line = clean(text);
+      if (json || line === last) return;
+      const width = stderr.columns ?? 80;
+      stderr.write(inPlace ? `\r\u001b[2K${line.slice(0, Math.max(10, width - 1))}` : `${line}\n`);
+      last = line;
+    },
+    end,
+    [Symbol.dispose]: end,
+  };
+}

@@ -1,0 +1,18 @@
+/** `certplane terminator`: the data plane alone. Handles signals itself. */
+import type { Command } from 'commander';
+import type { Run } from './context.ts';
+import { serviceExit } from './failure.ts';
+
+export function addTerminator(program: Command, run: Run): void {
+  program
+    .command('terminator')
+    .summary('run the TLS terminator alone')
+    .description('Runs the TLS terminator alone. It serves its last good certificates until a control process answers.')
+    .action(async (_options: object, command: Command) => {
+      await run(command, async (context) => {
+        const { runTerminator } = await import('../main/terminator.ts');
+        const { config: configFile } = context.options;
+        return serviceExit(await runTerminator({ configFile, dataDir: context.dataDirOption }));
+      });
+    });
+}

@@ -1,0 +1,159 @@
+/** Reads a configuration file: every problem at once, or the configuration. */
+import type { z } from 'zod';
+import { dirname, resolve } from 'node:path';
+import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/route.ts';
+import { adminRoute, checkListeners } from './admin.ts';
+import { readCertificates } from './certificates.ts';
+import { automaticCertificates, sortedById } from './desired.ts';
+import { parseText } from './document.ts';
+import { isMapping, parsePart, unknownKey } from './issues.ts';
+import { readIssuers } from './issuers.ts';
+import type { Config, ConfigProblem } from './model.ts';
+import { homeOf, readSmallFile, resolvePath } from './paths.ts';
+import { ProblemList } from './problems.ts';
+import { resolveIssuers } from './references.ts';
+import { fileSchema } from './schema.ts';
+import { knownKeys } from './schema/walk.ts';
+import { readTerminator } from './terminator.ts';
+import { describeValue } from './values/parsed.ts';
+
+/** 30,000 certificates with outputs are about 6 MiB. */
+const mostBytes = 32 * 1024 * 1024;
+
+export interface LoadOptions {
+  /** Path of the file, relative to the working directory or absolute. */
+  readonly file: string;
+  /** For `${ENV_NAME}`, `HOME` and `CERTPLANE_DATA_DIR`. */
+  readonly env: NodeJS.ProcessEnv;
+  /** In place of the file's `dataDir` and of `CERTPLANE_DATA_DIR`; relative to the working directory. */
+  readonly dataDir?: string | undefined;
+}
+
+export interface LoadResult {
+  /** Absent when there is an error among the problems. */
+  readonly config?: Config;
+  /** In the order of the file; warnings too. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Never throws for what the file contains or for a file that cannot be read: that is a problem too.
+ * Reads the files that it names (caBundle, secrets) and nothing else.
+ */
+export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
+  const { config, problems } = await loadLocated(options);
+  return { ...(config === undefined ? {} : { config }), problems: problems.sorted() };
+}
+
+/** With the list of problems still open, so that more can be added at their places in the file. */
+export async function loadLocated(options: LoadOptions): Promise<{ config?: Config; problems: ProblemList }> {
+  const file = resolve(options.file);
+  const read = await readSmallFile(file, mostBytes);
+  if ('text' in read) return await loadText(read.text, { ...options, file });
+  const problems = new ProblemList(() => undefined);
+  problems.error([], read.problem);
+  return { problems };
+}
+
+/** `file` is where the text is from: absolute, for relative paths in it. */
+async function loadText(text: string, options: LoadOptions): Promise<{ config?: Config; problems: ProblemList }> {
+  const document = parseText(text);
+  const problems = new ProblemList((at, what) => document.locator.at(at, what));
+  problems.add(document.problems);
+  const { root } = document;
+  const usable = root === null ? problems.errors === 0 : isMapping(root);
+  if (root === null && usable) problems.warning([], 'The file is empty: nothing is issued and nothing is served.');
+  if (root !== null && !usable) {
+    problems.error([], `The file is ${describeValue(root)}; write options such as terminator: { routes: [] }.`);
+  }
+  if (!usable) return { problems };
+  const config = await build(isMapping(root) ? root : {}, problems, options);
+  return problems.errors > 0 ? { problems } : { config, problems };
+}
+
+/** What it returns is right only when no error was reported. */
+async function build(
+  root: Readonly<Record<string, unknown>>,
+  problems: ProblemList,
+  { file, env, dataDir }: LoadOptions,
+): Promise<Config> {
+  const base = { directory: dirname(file), home: homeOf(env) };
+  const known = knownKeys(fileSchema);
+  for (const key of Object.keys(root)) if (!known.includes(key)) problems.error([key], unknownKey(key, known), 'key');
+  const part = <T extends z.ZodType>(key: string, schema: T): z.output<T> | undefined =>
+    parsePart(schema, root[key], [key], problems);
+  const { shape } = fileSchema;
+
+  const override = dataDir ?? nonEmpty(env['CERTPLANE_DATA_DIR']);
+  const written = part('dataDir', shape.dataDir) ?? './data';
+  const admin = part('admin', shape.admin);
+  const metrics = part('metrics', shape.metrics);
+  const concurrency = part('issuance', shape.issuance)?.concurrency ?? 1;
+  const defaults = part('defaults', shape.defaults);
+  const kubernetesInput = part('kubernetes', shape.kubernetes);
+  const kubernetes: KubernetesAccess = {
+    ...(kubernetesInput?.kubeconfig === undefined ? {} : { kubeconfig: resolvePath(kubernetesInput.kubeconfig, base) }),
+    ...(kubernetesInput?.context === undefined ? {} : { context: kubernetesInput.context }),
+  };
+  const issuers = await readIssuers(mapping(root, 'issuers', problems), { base, env, problems });
+  const certificates = readCertificates(mapping(root, 'certificates', problems), base, problems);
+  const section = root['terminator'];
+  const terminator = section === undefined ? undefined : readTerminator(section, kubernetes, { base, problems });
+
+  const adminHosts = terminator === undefined ? [] : (admin?.hosts ?? []);
+  const hosts = [...(terminator?.hosts ?? []), ...adminHosts.map((host, i) => ({ host, path: ['admin', 'hosts', i] }))];
+  const automatic = automaticCertificates(
+    hosts,
+    certificates.flatMap(({ spec }) => spec.dnsNames),
+  );
+  const resolved = resolveIssuers([...certificates, ...automatic], issuers, { written: defaults?.issuers, problems });
+  const adminListen = admin?.listen ?? { host: '127.0.0.1', port: 8484 };
+  const settings =
+    terminator && withExtras(terminator.settings, { adminHosts, adminListen, metrics: metrics?.terminator });
+  checkListeners({ admin: adminListen, metrics: metrics?.listen, terminator: settings }, problems);
+
+  const needsKubernetes =
+    kubernetesInput !== undefined ||
+    settings?.kubernetes !== undefined ||
+    certificates.some(({ spec }) => spec.outputs.some(({ kind }) => kind === 'kubernetesSecret'));
+  return {
+    file,
+    dataDir: override === undefined ? resolvePath(written, base) : resolve(override),
+    admin: { listen: adminListen, hosts: admin?.hosts ?? [] },
+    metrics: metrics?.listen ? { listen: metrics.listen } : undefined,
+    issuance: { concurrency },
+    issuers: resolved.issuers,
+    certificates: sortedById(resolved.certificates),
+    kubernetes: needsKubernetes ? kubernetes : undefined,
+    terminator: settings,
+  };
+}
+
+function withExtras(
+  settings: TerminatorSettings,
+  extras: { adminHosts: readonly string[]; adminListen: ListenAddress; metrics: ListenAddress | false | undefined },
+): TerminatorSettings {
+  const admin = adminRoute(extras.adminHosts, extras.adminListen, settings.routes);
+  return {
+    ...settings,
+    routes: admin === undefined ? settings.routes : [...settings.routes, admin],
+    ...(extras.metrics ? { metrics: extras.metrics } : {}),
+  };
+}
+
+/** A section of named entries, which are parsed one by one. */
+function mapping(
+  root: Readonly<Record<string, unknown>>,
+  key: 'issuers' | 'certificates',
+  problems: ProblemList,
+): unknown {
+  const value = root[key];
+  if (value === undefined) return undefined;
+  if (isMapping(value)) return value;
+  parsePart(fileSchema.shape[key], value, [key], problems);
+  return undefined;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : text;
+}

@@ -1,0 +1,47 @@
+/** What to do about a problem, by its code; for a code without an entry the message itself says it. */
+import type { ErrorCode } from '../core/errors.ts';
+
+const adviceByCode: Partial<Record<ErrorCode, string>> = {
+  'config.invalid': 'Run "certplane check" and correct the file; it is applied with "certplane reload".',
+  'config.not-found': 'Put the file back, or start with --config.',
+  'config.removal-held': 'If the removal is meant, run "certplane reload --accept-removal".',
+  'config.restart-needed': 'Restart Certplane when it suits you.',
+  'store.corrupt': 'Stop Certplane and run "certplane restore" with the latest backup.',
+  'store.unavailable': 'Free space in the data directory, or give the user that runs Certplane write permission.',
+  'store.key-wrong': 'Point CERTPLANE_ENCRYPTION_KEY_FILE at the key this data directory was created with.',
+  'store.key-missing': 'Point CERTPLANE_ENCRYPTION_KEY_FILE at the key this data directory was created with.',
+  'issuer.unknown': 'Add the issuer to the configuration, or name another one in "issuers".',
+  'issuer.unreachable': 'Check the network, DNS and proxy between this machine and the certificate authority.',
+  'issuer.tls-untrusted': 'Set acme.caBundle to the PEM file of the root that signs the directory’s own certificate.',
+  'issuer.timeout': 'Nothing, if it passes; otherwise check the network to the certificate authority.',
+  'issuer.unsupported': 'Choose another issuer, or change the names, key or lifetime of the certificate.',
+  'acme.rate-limited': 'Wait: it is tried again when the certificate authority allows it.',
+  'acme.challenge-failed':
+    'Make the name resolve to this machine and let http port 80 reach it from the internet; then renew by hand.',
+  'acme.account-rejected':
+    'Remove the account from the data directory’s issuer settings, or ask the certificate authority.',
+  'acme.terms-required': 'Read and accept the terms of the certificate authority.',
+  'challenge.no-solver': 'Give the issuer a solver that covers this name; a wildcard needs DNS.',
+  'challenge.terminator-absent': 'Start the terminator, or give the http01 solver a listen address of its own.',
+  'challenge.present-failed': 'Check that the terminator or the http01 listener can open its http address.',
+  'certificate.removed': 'Put it back into the configuration if it is still needed.',
+  'output.path-unusable': 'Make the path a directory this user may write, or choose another one.',
+  'output.write-failed': 'Check free space and the permissions of the directory.',
+  'output.owner-unknown': 'Create the user or group, or change the owner of the output.',
+  'output.reload-failed': 'Run the reload command by hand and correct what it complains about.',
+  'output.reload-timeout':
+    'Run the reload command by hand and see where it hangs; raise reloadTimeout if it is only slow.',
+  'output.not-owned': 'Choose another Secret name, or delete the Secret if nobody else needs it.',
+  'kubernetes.unreachable': 'Check the kubeconfig and the network to the API server.',
+  'kubernetes.forbidden': 'Grant the permission named in the message to the service account of Certplane.',
+  'kubernetes.not-configured': 'Set kubernetes.kubeconfig, or run inside a cluster.',
+  'terminator.address-in-use': 'Stop the program that uses the address, or change the listen address.',
+  'terminator.address-forbidden': 'Use a port from 1024 up, or allow the user to open low ports.',
+  'terminator.source-unreadable': 'Make the source readable again; what was served stays served meanwhile.',
+  'terminator.source-shrunk': 'If the removal is meant, confirm it; otherwise restore the source.',
+  'terminator.control-unreachable': 'Check that the control process runs with the same data directory.',
+};
+
+export function adviceFor(code: string): string | undefined {
+  return (adviceByCode as Readonly<Record<string, string | undefined>>)[code];
+}

@@ -1,0 +1,60 @@
+/** What `certplane run` says once it works: where it listens, the line that proves it, and a login link. */
+import { relative } from 'node:path';
+import type { Config } from '../config/model.ts';
+import type { ListenAddress } from '../core/route.ts';
+import { isWildcard } from '../core/names.ts';
+
+export interface BannerInput {
+  readonly config: Config;
+  readonly loginLink: string;
+  /** Files of private roots by issuer name. */
+  readonly roots: ReadonlyMap<string, string>;
+  /** Whether the terminator serves by now. */
+  readonly serving: boolean;
+}
+
+export function banner({ config, loginLink, roots, serving }: BannerInput): string {
+  const { terminator } = config;
+  const lines = ['', 'Certplane is running.', ''];
+  if (terminator !== undefined) {
+    lines.push(
+      `  https      ${terminator.https.map((one) => `https://${authority(one)}`).join('  ')}${serving ? '' : '  (not serving yet: see the log)'}`,
+    );
+    if (terminator.http.length > 0)
+      lines.push(
+        `  http       ${terminator.http.map((one) => `http://${authority(one)}`).join('  ')}  (redirects to https)`,
+      );
+  }
+  lines.push(`  dashboard  http://${authority(config.admin.listen)}`, '');
+  const proof = proofLine(config, roots);
+  if (proof !== undefined) lines.push('  Try it:', `    ${proof}`, '');
+  lines.push('  Log in (works once, for 10 minutes):', `    ${loginLink}`, '');
+  return `${lines.join('\n')}\n`;
+}
+
+/** A curl command for the first route whose certificate comes from a private CA. */
+function proofLine(config: Config, roots: ReadonlyMap<string, string>): string | undefined {
+  const https = config.terminator?.https[0];
+  if (https === undefined) return undefined;
+  for (const route of config.terminator?.routes ?? []) {
+    for (const host of route.hosts) {
+      if (isWildcard(host)) continue;
+      const certificate = config.certificates.find((one) => one.dnsNames.includes(host));
+      const root = certificate?.issuers.map((name) => roots.get(name)).find((file) => file !== undefined);
+      if (root === undefined) continue;
+      const file = relative(process.cwd(), root);
+      return `curl --cacert ${file.startsWith('..') ? root : file} --connect-to ${host}:${https.port}:${connectHost(https)}:${https.port} https://${host}:${https.port}/`;
+    }
+  }
+  return undefined;
+}
+
+/** As it stands in a URL; the wildcard addresses by the name that reaches them. */
+function authority({ host, port }: ListenAddress): string {
+  return `${connectHost({ host, port })}:${port}`;
+}
+
+function connectHost({ host }: ListenAddress): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

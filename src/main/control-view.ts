@@ -1,0 +1,152 @@
+/** The control plane as the API, the CLI and doctor see it: registry, schedule and terminators put together. */
+import type { CertificateId } from '../core/certificate.ts';
+import { CertplaneError } from '../core/errors.ts';
+import type { CertificateStore } from '../core/ports/certificate-store.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { CertificateView, ControlChange, ControlView, ReloadResult } from '../core/ports/control-view.ts';
+import type { Issuer } from '../core/ports/issuer.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import { describeStatus } from '../schedule/status.ts';
+import type { Registry, RegistryEntry } from '../state/registry.ts';
+import type { Terminators } from '../state/terminators.ts';
+import type { Notices } from './notices.ts';
+import { observedCertificates } from './observed.ts';
+import type { ReloadOptions } from './reload.ts';
+
+export interface ControlViewDeps {
+  readonly registry: Registry;
+  readonly scheduler: Scheduler;
+  readonly terminators: Terminators;
+  readonly issuers: () => ReadonlyMap<string, Issuer>;
+  readonly notices: Notices;
+  readonly store: CertificateStore;
+  readonly reload: (options: ReloadOptions, signal: AbortSignal) => Promise<ReloadResult>;
+  readonly backup: (file: string, signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+}
+
+export interface ControlParts extends ControlView, Disposable {
+  /** Something beside the certificates changed. */
+  changed(): void;
+  /** Resolves whether every managed certificate is there and delivered; waits for that, `mostMs` at most. */
+  settled(mostMs: number, signal: AbortSignal): Promise<boolean>;
+}
+
+export function createControlView(deps: ControlViewDeps): ControlParts {
+  const { registry, scheduler, terminators, issuers, notices, store, clock } = deps;
+  const listeners = new Set<(change: ControlChange) => void>();
+  const tell = (certificateIds: readonly CertificateId[], other: boolean): void => {
+    for (const listener of listeners) listener({ certificateIds, other });
+  };
+  const subscriptions = new DisposableStack();
+  subscriptions.use(registry.onChange((ids) => tell(ids, true)));
+  subscriptions.use(scheduler.onChange((ids) => tell(ids, false)));
+  subscriptions.use(terminators.onChange(({ certificateIds, other }) => tell(certificateIds, other)));
+
+  function viewOf(entry: RegistryEntry): CertificateView {
+    const { record, current, order } = entry;
+    const { id } = record;
+    const servedBy = terminators.servedBy(id);
+    const { status, deliveries, next, renewAt } = describeStatus(entry, {
+      now: clock.now(),
+      decision: scheduler.decision(id),
+      servedBy,
+      refusals: terminators.refusals(`certificate/${id}`),
+    });
+    return {
+      id,
+      name: record.spec.name,
+      record,
+      current,
+      order,
+      names: record.spec.dnsNames,
+      status,
+      deliveries,
+      next,
+      renewAt,
+      servedBy,
+    };
+  }
+
+  const view: ControlParts = {
+    certificates: () => [
+      ...registry.certificates().map(viewOf),
+      ...observedCertificates(terminators.observed(), clock.now()),
+    ],
+    certificate: (id) => {
+      const entry = registry.entry(id);
+      if (entry !== undefined) return viewOf(entry);
+      return observedCertificates(terminators.observed(), clock.now()).find((one) => one.id === id);
+    },
+    issuers: async (signal) =>
+      await Promise.all([...issuers().values()].map(async (one) => await one.describe(signal))),
+    terminators: () => terminators.list(),
+    problems: () => [...notices.list(), ...scheduler.problems()],
+    history: async (query, signal) => await store.history(query, signal),
+    renew: async (id, actor, signal) => {
+      if (registry.entry(id) === undefined && view.certificate(id) !== undefined) {
+        throw new CertplaneError(
+          'certificate.not-found',
+          `${id} is only observed; Certplane did not issue it and cannot renew it.`,
+        );
+      }
+      await registry.requestRenewal(id, actor, signal);
+    },
+    reload: async (options, signal) => {
+      const result = await deps.reload(options, signal);
+      tell([], true);
+      return result;
+    },
+    backup: async (file, actor, signal) => {
+      await deps.backup(file, signal);
+      await store.append({
+        at: clock.now(),
+        kind: 'admin',
+        code: 'backup',
+        message: `A backup was written to ${file}.`,
+        actor,
+      });
+    },
+    onChange: (listener) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    changed: () => tell([], true),
+    settled: async (mostMs, signal) => await settled(view, { mostMs, clock, signal }),
+    [Symbol.dispose]: () => subscriptions.dispose(),
+  };
+  return view;
+}
+
+async function settled(
+  view: ControlView,
+  { mostMs, clock, signal }: { mostMs: number; clock: Clock; signal: AbortSignal },
+): Promise<boolean> {
+  const late = new AbortController();
+  let wake = Promise.withResolvers<void>();
+  using _listening = view.onChange(() => wake.resolve());
+  const stop = AbortSignal.any([signal, late.signal]);
+  const deadline = clock.sleep(mostMs, stop).then(
+    () => late.abort(),
+    () => undefined, // settled, or told to stop
+  );
+  stop.addEventListener('abort', () => wake.resolve(), { once: true });
+  let done = isSettled(view);
+  while (!done && !stop.aborted) {
+    await wake.promise;
+    wake = Promise.withResolvers();
+    done = isSettled(view);
+  }
+  late.abort();
+  await deadline;
+  return done;
+}
+
+function isSettled(view: ControlView): boolean {
+  return view
+    .certificates()
+    .every(
+      ({ status }) =>
+        status.managed !== 'managed' || (status.phase === 'ready' && ['delivered', 'none'].includes(status.delivery)),
+    );
+}

@@ -1,0 +1,127 @@
+/** /metrics, /livez and /readyz: the same small server in control and in the terminator's supervisor. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIPv6, type AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import { CertplaneError } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Part } from '../core/ports/lifecycle.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { ListenAddress } from '../core/route.ts';
+
+export interface MetricsServerOptions {
+  /** Port 0: any free one. */
+  readonly listen: ListenAddress;
+  readonly registry: Pick<Registry, 'metrics' | 'contentType'>;
+  /** Whether the process does its job now; /readyz answers 503 while it does not. */
+  readonly ready: () => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface MetricsServer extends Part {
+  /** `http://127.0.0.1:9402`, once started. */
+  readonly address: string;
+}
+
+/** Collecting 10,000 series takes tens of milliseconds; this is slow enough to tell somebody. */
+const slowCollectionMs = 5_000;
+
+/**
+ * `start` throws `terminator.address-in-use` and `terminator.address-forbidden`. Scrapes that overlap share one
+ * collection. Stopping cuts open connections.
+ */
+export function createMetricsServer(options: MetricsServerOptions): MetricsServer {
+  const { listen, registry, ready, clock, log } = options;
+  let collecting: Promise<string> | undefined;
+  let closing: Promise<void> | undefined;
+  let boundPort = listen.port;
+  const stopping = new AbortController();
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8_192 }, handle);
+
+  async function collect(): Promise<string> {
+    const startedAt = clock.now();
+    const text = await registry.metrics();
+    const tookMs = clock.now() - startedAt;
+    if (tookMs > slowCollectionMs) log.warn('Collecting metrics is slow.', { tookMs });
+    return text;
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return reply(response, 405, 'Only GET is answered here.\n');
+    switch (request.url?.split('?', 1)[0]) {
+      case '/livez':
+        return reply(response, 200, 'alive\n');
+      case '/readyz':
+        return ready() ? reply(response, 200, 'ready\n') : reply(response, 503, 'not ready\n');
+      case '/metrics':
+        collecting ??= collect().finally(() => (collecting = undefined));
+        return reply(response, 200, await collecting, registry.contentType);
+      default:
+        return reply(response, 404, 'There is /metrics, /livez and /readyz.\n');
+    }
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    answer(request, response).catch((error: unknown) => {
+      log.error('Metrics could not be collected.', { error });
+      if (!response.headersSent) reply(response, 500, 'Metrics could not be collected; the log has the details.\n');
+      else response.destroy();
+    });
+  }
+
+  async function close(): Promise<void> {
+    stopping.abort();
+    if (server.listening) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    }
+    // A scrape that was being collected ends before stop does; whether it succeeded matters to nobody any more.
+    if (collecting !== undefined) await Promise.allSettled([collecting]);
+  }
+  const dispose = async (): Promise<void> => await (closing ??= close());
+
+  return {
+    get address() {
+      return `http://${isIPv6(listen.host) ? `[${listen.host}]` : listen.host}:${boundPort}`;
+    },
+    async start(signal) {
+      AbortSignal.any([signal, stopping.signal]).throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (cause) => reject(listenError(cause, listen)));
+        server.listen({ host: listen.host, port: listen.port }, resolve);
+      });
+      boundPort = (server.address() as AddressInfo).port;
+      server.on('error', (error) => log.error('The metrics server has a problem.', { error }));
+      signal.addEventListener('abort', () => void dispose(), { once: true });
+      if (!signal.aborted) return;
+      await dispose();
+      signal.throwIfAborted();
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+function reply(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(body);
+}
+
+function listenError(cause: NodeJS.ErrnoException, { host, port }: ListenAddress): Error {
+  const place = `${host}:${port}`;
+  if (cause.code === 'EADDRINUSE') {
+    const message = `The metrics address ${place} is already in use. Stop the other program, or change metrics.listen.`;
+    return new CertplaneError('terminator.address-in-use', message, { cause });
+  }
+  if (cause.code === 'EACCES' || cause.code === 'EADDRNOTAVAIL') {
+    const message = `The metrics address ${place} cannot be opened (${cause.code}). Change metrics.listen.`;
+    return new CertplaneError('terminator.address-forbidden', message, { cause });
+  }
+  return cause;
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../core/ports/clock.ts';
+
+/** Remembers that it rang, so that a ring between looking and waiting is not lost. One waits at a time. */
+export class Bell {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  /** Forgets earlier rings; call it before looking. */
+  reset(): void {
+    this.#rung = false;
+  }
+
+  /** True when it rang, false when the time came first (never, without one). Rejects with the signal's reason. */
+  async waitUntil(at: number | undefined, clock: Clock, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    if (this.#rung) return true;
+    const over = new AbortController();
+    const { promise: rung, resolve } = Promise.withResolvers<true>();
+    this.#wake = () => resolve(true);
+    // Without a time: a month, so that the signal is listened to in one way only.
+    const until = at ?? clock.now() + 30 * 86_400_000;
+    const time = clock.waitUntil(until, AbortSignal.any([signal, over.signal])).then(() => false as const);
+    try {
+      return await Promise.race([rung, time]);
+    } finally {
+      this.#wake = undefined;
+      over.abort();
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { createSecureContext } from 'node:tls';
+import { readBundle, type Bundle, type ChainFacts } from '../../core/bundle.ts';
+import { CertplaneError } from '../../core/errors.ts';
+import type { CertificateItem } from '../../core/feed.ts';
+
+/**
+ * Facts of a bundle that is fit to serve as what its item announces (DESIGN §5.1). Throws `certificate.unparsable`,
+ * `certificate.key-mismatch` or `certificate.name-missing`.
+ */
+export function admit(item: CertificateItem, bundle: Bundle): ChainFacts {
+  const facts = readBundle(bundle, item.names);
+  if (facts.fingerprint256 !== item.fingerprint256) {
+    throw new CertplaneError(
+      'certificate.unparsable',
+      `The material of ${item.versionId} is not the certificate that was announced.`,
+    );
+  }
+  try {
+    // The TLS library has a mind of its own about key sizes and digests; better asked before than in a worker.
+    createSecureContext({ cert: bundle.chainPem, key: bundle.keyPem });
+  } catch (cause) {
+    throw new CertplaneError('certificate.unparsable', 'The TLS library does not accept the certificate or its key.', {
+      cause,
+    });
+  }
+  return facts;
+}

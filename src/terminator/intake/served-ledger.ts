@@ -1,0 +1,46 @@
+import type { ServedEntry } from '../../core/feed.ts';
+import type { SlotId } from '../ipc/messages.ts';
+import type { CertificateTable, TableEntry } from './table.ts';
+
+interface Served {
+  readonly entry: TableEntry;
+  /** Since when every worker has it. */
+  readonly since: number;
+}
+
+/** What every worker has in effect, as opposed to what it has been told. */
+export class ServedLedger {
+  readonly #pending: { readonly sequence: number; readonly slot: SlotId; readonly entry: TableEntry | undefined }[] = [];
+  readonly #served = new Map<SlotId, Served>();
+
+  /** The slot changed with that change. */
+  record(sequence: number, slot: SlotId, entry: TableEntry | undefined): void {
+    this.#pending.push({ sequence, slot, entry });
+  }
+
+  /** Everything up to `applied` is in effect. True when that changed anything. */
+  settle(applied: number, now: number): boolean {
+    let settled = 0;
+    for (const { sequence, slot, entry } of this.#pending) {
+      if (sequence > applied) break;
+      settled += 1;
+      if (entry === undefined) this.#served.delete(slot);
+      else if (this.#served.get(slot)?.entry.versionId !== entry.versionId) this.#served.set(slot, { entry, since: now });
+    }
+    this.#pending.splice(0, settled);
+    return settled > 0;
+  }
+
+  /** By certificate id; what no host gets is left out. */
+  list(table: CertificateTable, now: number): Map<string, ServedEntry> {
+    const entries = new Map<string, ServedEntry>();
+    for (const { entry, since } of this.#served.values()) {
+      const current = table.get(entry.slot);
+      if (current === undefined || !table.serves(current, now)) continue;
+      const { certificateId, versionId, names, serial, fingerprint256, notAfter, source } = entry;
+      if (entries.has(certificateId) && entry.rank > 0) continue; // of two with one id, ours
+      entries.set(certificateId, { certificateId, versionId, names, serial, fingerprint256, notAfter, since, source });
+    }
+    return entries;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What supervisor and worker say to each other. Messages of one direction arrive in order, and both sides rely on it:
+ * the supervisor answers only with what is current at the moment of sending, and a change it sends later arrives later.
+ */
+import type { Bundle } from '../../core/bundle.ts';
+import type { Refusal } from '../../core/feed.ts';
+import type { TerminatorSettings } from '../../core/route.ts';
+
+/** A place in the table: one certificate of one source, whatever version it has. */
+export type SlotId = string;
+
+/** A certificate as a worker knows it before it needs the key. */
+export interface SlotState {
+  readonly slot: SlotId;
+  readonly versionId: string;
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export interface SlotMaterial extends SlotState {
+  readonly bundle: Bundle;
+}
+
+/** Settings with what only the supervisor knows. */
+export interface WorkerSettings {
+  readonly settings: TerminatorSettings;
+  /** Port that redirects to https name; absent when https is not served. */
+  readonly httpsPort?: number | undefined;
+}
+
+export type WorkerChange =
+  /** `names`: every name whose answer may be another one now. `slot`: where a new version is, or (`gone`) none any more. */
+  | {
+      readonly kind: 'certificate';
+      readonly slot?: SlotId | undefined;
+      readonly gone?: boolean;
+      readonly names: readonly string[];
+    }
+  | { readonly kind: 'challenge'; readonly token: string; readonly keyAuthorization?: string | undefined }
+  | { readonly kind: 'settings'; readonly settings: WorkerSettings };
+
+export type ToWorker =
+  | {
+      readonly type: 'start';
+      readonly settings: WorkerSettings;
+      readonly challenges: readonly (readonly [token: string, keyAuthorization: string])[];
+      /** 48 bytes, base64; the same for all workers, so that a session started at one resumes at another. */
+      readonly ticketKeys: string;
+    }
+  /** Comes with the bound socket. */
+  | { readonly type: 'listen'; readonly id: number; readonly protocol: 'https' | 'http' }
+  | { readonly type: 'unlisten'; readonly id: number }
+  | { readonly type: 'apply'; readonly sequence: number; readonly changes: readonly WorkerChange[] }
+  | { readonly type: 'resolved'; readonly id: number; readonly found: SlotState | null }
+  | { readonly type: 'material'; readonly id: number; readonly found: SlotMaterial | null }
+  | { readonly type: 'drain'; readonly deadlineMs: number };
+
+/** Counts since the last message; `connections` is the number now. Keys of the records are label values. */
+export interface WorkerCounters {
+  /** `https 2xx`, `http 5xx`, … */
+  readonly requests: Readonly<Record<string, number>>;
+  /** `ok`, `resumed`, or why it failed. */
+  readonly handshakes: Readonly<Record<string, number>>;
+  /** Failures of backends by reason. */
+  readonly backendFailures: Readonly<Record<string, number>>;
+  readonly connections: number;
+}
+
+export type FromWorker =
+  | { readonly type: 'listening'; readonly id: number }
+  | { readonly type: 'listen-failed'; readonly id: number; readonly code: string }
+  | { readonly type: 'unlistened'; readonly id: number }
+  /** Everything up to and including `sequence` is in effect, but for what is refused. */
+  | { readonly type: 'applied'; readonly sequence: number; readonly refusals: readonly Refusal[] }
+  | { readonly type: 'resolve'; readonly id: number; readonly host: string }
+  | { readonly type: 'material'; readonly id: number; readonly slot: SlotId }
+  | { readonly type: 'counters'; readonly counters: WorkerCounters }
+  | { readonly type: 'warning'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };

@@ -1,0 +1,234 @@
+import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import type { Server as HttpServer } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Refusal } from '../../core/feed.ts';
+import type { TerminatorTimeouts } from '../../core/route.ts';
+import type { WorkerChange, WorkerSettings } from '../ipc/messages.ts';
+import { compileRoutes, type RouteTable } from '../routing/route-table.ts';
+import { BackendPools } from '../upstream/pool.ts';
+import type { BackendFailure } from '../upstream/connection.ts';
+import { WorkerCertificates, type Lookups } from './certificates.ts';
+import { Counters } from './counters.ts';
+import { createHttp1, refuse, type ClientInfo } from './http1.ts';
+import { Http2Front } from './http2.ts';
+import { HttpsFront } from './https-front.ts';
+import { answerPlain } from './plain-front.ts';
+import { TlsFront } from './tls-front.ts';
+
+export interface DataPlaneOptions {
+  readonly lookups: Lookups;
+  readonly settings: WorkerSettings;
+  readonly challenges: Iterable<readonly [token: string, keyAuthorization: string]>;
+  readonly ticketKeys: Buffer;
+  onWarning(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** What `server.listen` takes: a bound socket from the supervisor, or an address. */
+export type ListenTarget = Parameters<TcpServer['listen']>[0];
+
+const limits = { contexts: 2_000, hosts: 20_000 };
+
+/** Everything between accepted sockets and backends in one worker. */
+export class DataPlane {
+  readonly counters = new Counters();
+  readonly certificates: WorkerCertificates;
+  readonly #options: DataPlaneOptions;
+  readonly #challenges: Map<string, string>;
+  readonly #pools: BackendPools;
+  readonly #infos = new WeakMap<object, ClientInfo>();
+  readonly #listeners = new Map<number, TcpServer>();
+  readonly #sockets = new Set<Socket>();
+  readonly #http1: Record<'https' | 'http', HttpServer>;
+  readonly #http2: Http2Front;
+  readonly #tls: TlsFront;
+  #settings: WorkerSettings;
+  #routes: RouteTable;
+  #draining = false;
+  #onQuiet: (() => void) | undefined;
+  #defaultVersion: string | undefined;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#challenges = new Map(options.challenges);
+    const { timeouts, routes } = options.settings.settings;
+    this.#routes = compileRoutes(routes);
+    this.#pools = new BackendPools({ connectTimeoutMs: timeouts.backendConnectMs, maxIdle: 256 });
+    this.certificates = new WorkerCertificates(options.lookups, limits);
+    const https = new HttpsFront({
+      pools: this.#pools,
+      routes: () => this.#routes,
+      backendIdleMs: () => this.#timeouts.backendIdleMs,
+      onBackendFailure: (origin, failure, detail) => this.#backendFailed(origin, failure, detail),
+      onFinished: (inbound, status) => this.counters.request(inbound.protocol, status),
+    });
+    const onFinished = (info: ClientInfo, status: number): void => this.counters.request(info.protocol, status);
+    const common = {
+      headerMs: timeouts.headerMs,
+      idleMs: timeouts.idleMs,
+      info: (socket: Duplex) => this.#infos.get(socket) ?? { protocol: 'http' as const, address: '' },
+      draining: () => this.#draining,
+      onFinished,
+    };
+    const plain = {
+      certificates: this.certificates,
+      challenges: this.#challenges,
+      routes: () => this.#routes,
+      httpsPort: () => this.#settings.httpsPort,
+    };
+    this.#http1 = {
+      https: createHttp1({
+        ...common,
+        handle: (inbound, outbound) => https.handle(inbound, outbound, false),
+        upgrade: (inbound, socket, head) => https.upgrade(inbound, socket, head),
+      }),
+      http: createHttp1({
+        ...common,
+        handle: (inbound, outbound) => {
+          answerPlain(inbound, outbound, plain).catch((error: unknown) => {
+            options.onWarning('A request over http could not be answered.', { error: String(error) });
+            outbound.cut();
+          });
+        },
+        upgrade: (_inbound, socket) => refuse(socket, 400, 'WebSocket is served over https only'),
+      }),
+    };
+    this.#http2 = new Http2Front({
+      idleMs: () => this.#timeouts.idleMs,
+      handle: (inbound, outbound) => https.handle(inbound, outbound, true),
+      onFinished,
+    });
+    this.#tls = new TlsFront({
+      group: { name: 'certplane-default', handshakeMs: timeouts.handshakeMs, ticketKeys: options.ticketKeys },
+      certificates: this.certificates,
+      defaultHost: () => this.#settings.settings.defaultHost,
+      onHandshake: (result) => this.counters.handshake(result),
+      onSecure: (socket, certificateNames) => {
+        const info = { protocol: 'https' as const, address: addressOf(socket), certificateNames };
+        if (socket.alpnProtocol === 'h2') {
+          this.#http2.accept(socket, info);
+          if (this.#draining) this.#http2.goAway();
+        } else {
+          this.#infos.set(socket, info);
+          this.#http1.https.emit('connection', socket);
+        }
+      },
+    });
+  }
+
+  /** Resolves when connections are accepted; rejects with the socket's own error. */
+  async listen(id: number, protocol: 'https' | 'http', target: ListenTarget): Promise<void> {
+    const server = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
+      this.#track(socket);
+      if (protocol === 'https') this.#tls.accept(socket);
+      else {
+        this.#infos.set(socket, { protocol: 'http', address: addressOf(socket) });
+        this.#http1.http.emit('connection', socket);
+      }
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen(target, resolve);
+    await promise;
+    server.off('error', reject);
+    // Running out of descriptors is the usual reason; the listener goes on by itself.
+    server.on('error', (error) => this.#options.onWarning('A connection could not be accepted.', { error: error.message }));
+    if (this.#draining) server.close();
+    else this.#listeners.set(id, server);
+  }
+
+  /** Accepts nothing more there; what is waiting in the shared socket stays for the other workers. */
+  unlisten(id: number): void {
+    this.#listeners.get(id)?.close();
+    this.#listeners.delete(id);
+  }
+
+  /** Takes changes in at once; resolves when certificates that are loaded have been replaced, too. */
+  async apply(changes: readonly WorkerChange[]): Promise<readonly Refusal[]> {
+    for (const change of changes) {
+      if (change.kind === 'settings') this.#reconfigure(change.settings);
+      else if (change.kind === 'challenge') {
+        if (change.keyAuthorization === undefined) this.#challenges.delete(change.token);
+        else this.#challenges.set(change.token, change.keyAuthorization);
+      }
+    }
+    const certificates = changes.filter((change) => change.kind === 'certificate');
+    const refusals = certificates.length === 0 ? [] : await this.certificates.apply(certificates);
+    await this.refreshDefault();
+    return refusals;
+  }
+
+  /** Puts the default certificate in place for clients that send no server name; the old one stays where that fails. */
+  async refreshDefault(): Promise<void> {
+    const { defaultHost } = this.#settings.settings;
+    const found = defaultHost === undefined ? undefined : await this.certificates.material(defaultHost);
+    if (found?.versionId === this.#defaultVersion) return;
+    try {
+      this.#tls.setDefault(found?.bundle, found?.names);
+      this.#defaultVersion = found?.versionId;
+    } catch (error) {
+      this.#options.onWarning('The default certificate cannot be loaded.', { error: String(error) });
+    }
+  }
+
+  /** Accepts nothing new and lets open exchanges end; resolves when all have, or cuts them after `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    for (const id of this.#listeners.keys()) this.unlisten(id);
+    this.#http2.goAway();
+    this.#closeIdle();
+    if (this.#sockets.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onQuiet = resolve;
+      const idle = setInterval(() => this.#closeIdle(), 250);
+      const deadline = setTimeout(resolve, deadlineMs);
+      await promise;
+      clearInterval(idle);
+      clearTimeout(deadline);
+    }
+    for (const socket of this.#sockets) socket.destroy();
+    for (const server of Object.values(this.#http1)) server.close();
+    this.#pools.destroy();
+  }
+
+  get #timeouts(): TerminatorTimeouts {
+    return this.#settings.settings.timeouts;
+  }
+
+  #closeIdle(): void {
+    for (const server of Object.values(this.#http1)) server.closeIdleConnections();
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    this.counters.connections = this.#sockets.size;
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.counters.connections = this.#sockets.size;
+      if (this.#sockets.size === 0) this.#onQuiet?.();
+    });
+  }
+
+  #reconfigure(settings: WorkerSettings): void {
+    this.#settings = settings;
+    const { routes, timeouts } = settings.settings;
+    this.#routes = compileRoutes(routes);
+    this.#pools.limits.connectTimeoutMs = timeouts.backendConnectMs;
+    this.#pools.retain(new Set(routes.flatMap(({ action }) => (action.kind === 'proxy' ? [action.origin] : []))));
+    for (const server of Object.values(this.#http1)) {
+      server.headersTimeout = timeouts.headerMs;
+      server.keepAliveTimeout = timeouts.idleMs;
+      server.timeout = timeouts.idleMs;
+    }
+  }
+
+  #backendFailed(origin: string, failure: BackendFailure, detail: string): void {
+    this.counters.backendFailure(failure);
+    this.#options.onWarning('A backend gave no complete answer.', { origin, reason: failure, detail });
+  }
+}
+
+function addressOf(socket: Socket): string {
+  // An IPv4 client of a dual-stack socket is shown as what it is.
+  return (socket.remoteAddress ?? '').replace(/^::ffff:/i, '');
+}

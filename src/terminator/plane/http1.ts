@@ -1,0 +1,212 @@
+/** HTTP/1.1 clients: node's strict parser in front of the version-neutral exchange. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { hostOfAuthority } from '../../core/names.ts';
+import { answer, type Inbound, type Outbound } from './exchange.ts';
+import { headerValues } from './headers.ts';
+
+/** What is known of a client's connection. */
+export interface ClientInfo {
+  readonly protocol: 'https' | 'http';
+  readonly address: string;
+  readonly certificateNames?: readonly string[] | undefined;
+}
+
+export interface Http1Options {
+  readonly headerMs: number;
+  readonly idleMs: number;
+  info(socket: Duplex): ClientInfo;
+  handle(inbound: Inbound, outbound: Outbound): void;
+  upgrade(inbound: Inbound, socket: Duplex, head: Buffer): void;
+  draining(): boolean;
+  onFinished(info: ClientInfo, status: number): void;
+}
+
+/** Gets its connections by `emit('connection')`; never listens itself. */
+export function createHttp1(options: Http1Options): Server {
+  const server = createServer({
+    requestTimeout: 0, // a body may take as long as bytes keep coming
+    headersTimeout: options.headerMs,
+    keepAliveTimeout: options.idleMs,
+    connectionsCheckingInterval: Math.max(50, Math.min(1000, options.headerMs / 4)),
+    maxHeaderSize: 32_768,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    shouldUpgradeCallback: isWebSocket,
+  });
+  server.timeout = options.idleMs;
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    const info = options.info(request.socket);
+    response.once('close', () => options.onFinished(info, response.statusCode));
+    const outbound = new Http1Outbound(request, response);
+    if (options.draining()) response.shouldKeepAlive = false;
+    const inbound = readRequest(request, info);
+    if (typeof inbound === 'string') {
+      response.shouldKeepAlive = false;
+      answer(outbound, 400, `400 Bad Request: ${inbound}\n`);
+    } else options.handle(inbound, outbound);
+  };
+  server.on('request', serve);
+  server.on('checkContinue', serve); // the backend decides; its 100 is passed on
+  server.on('checkExpectation', serve);
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const inbound = readRequest(request, options.info(socket));
+    if (typeof inbound === 'string') refuse(socket, 400, inbound);
+    else options.upgrade(inbound, socket, head);
+  });
+  server.on('timeout', (socket) => {
+    if (exchangeOn.get(socket)?.waitsForBackend === true) socket.setTimeout(options.idleMs);
+    else socket.destroy();
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const [status, reason] = parserErrors[error.code ?? ''] ?? [400, 'malformed request'];
+    if (error.code === 'ECONNRESET' || !socket.writable || exchangeOn.get(socket)?.answering === true) socket.destroy();
+    else {
+      options.onFinished(options.info(socket), status);
+      refuse(socket, status, reason);
+    }
+  });
+  // Header deadlines are watched from this event on, which would otherwise come from `listen`.
+  server.emit('listening');
+  return server;
+}
+
+const parserErrors: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'headers too large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk extensions too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request head took too long'],
+};
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  431: 'Request Header Fields Too Large',
+};
+
+/** A raw answer where there is no response object; the connection ends with it. */
+export function refuse(socket: Duplex, status: number, reason: string): void {
+  const words = reasons[status] ?? '';
+  const body = `${status} ${words}: ${reason}\n`;
+  socket.end(
+    `HTTP/1.1 ${status} ${words}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  socket.once('finish', () => socket.destroy());
+}
+
+function isWebSocket(request: IncomingMessage): boolean {
+  return (
+    request.method === 'GET' && request.httpVersion === '1.1' && request.headers.upgrade?.toLowerCase() === 'websocket'
+  );
+}
+
+/** The request, or why it is not one we pass on. What the parser lets through and a backend could read differently ends here. */
+function readRequest(request: IncomingMessage, info: ClientInfo): Inbound | string {
+  const headers = request.rawHeaders;
+  const hosts = headerValues(headers, 'host');
+  if (hosts.length > 1) return 'more than one Host header';
+  const lengths = headerValues(headers, 'content-length');
+  const encodings = headerValues(headers, 'transfer-encoding');
+  if (lengths.length > 1) return 'more than one Content-Length header';
+  if (encodings.length > 0) {
+    if (lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
+    if (request.httpVersion !== '1.1') return 'Transfer-Encoding in HTTP/1.0';
+    if (encodings.length > 1 || encodings[0]?.toLowerCase() !== 'chunked') return 'Transfer-Encoding is not "chunked"';
+  }
+  let target = request.url ?? '';
+  let authority = hosts[0] ?? '';
+  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(target);
+  if (absolute !== null) {
+    authority = absolute[1] as string; // RFC 9112 §3.2.2: it replaces the Host header
+    target = absolute[2]?.startsWith('/') === true ? absolute[2] : `/${absolute[2] ?? ''}`;
+  }
+  if (!target.startsWith('/') && !(target === '*' && request.method === 'OPTIONS')) return 'malformed target';
+  if (authority !== '' && !/^[A-Za-z0-9._\-:[\]]{1,300}$/.test(authority)) return 'malformed host';
+  const bodyKind = encodings.length > 0 ? 'chunked' : lengths.length > 0 && lengths[0] !== '0' ? 'length' : 'none';
+  return {
+    method: request.method ?? 'GET',
+    target,
+    authority,
+    host: hostOfAuthority(authority) ?? '',
+    headers,
+    protocol: info.protocol,
+    clientAddress: info.address,
+    certificateNames: info.certificateNames,
+    bodyKind,
+    body: request,
+    trailers: () => request.rawTrailers,
+  };
+}
+
+/** The exchange on each connection now, for its timeouts. */
+const exchangeOn = new WeakMap<object, Http1Outbound>();
+
+class Http1Outbound implements Outbound {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  #received = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+    exchangeOn.set(request.socket, this);
+    request.on('error', () => undefined); // the response's close tells the same
+    response.on('error', () => undefined);
+  }
+
+  get answering(): boolean {
+    return this.#response.headersSent && !this.#response.writableFinished;
+  }
+
+  /** True while a silent client only waits, or is kept from sending. */
+  get waitsForBackend(): boolean {
+    if (this.#response.writableEnded || this.#response.writableLength > 0) return false;
+    return this.#received || this.#request.isPaused();
+  }
+
+  received(): void {
+    this.#received = true;
+  }
+
+  onGone(listener: () => void): void {
+    this.#response.once('close', () => {
+      if (!this.#response.writableFinished) listener();
+    });
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.on('drain', listener);
+  }
+
+  inform(status: number, headers: readonly string[]): void {
+    if (this.#response.headersSent || this.#request.httpVersion === '1.0') return;
+    if (status === 100) this.#response.writeContinue();
+    else if (status === 103) {
+      const links = headerValues(headers, 'link');
+      if (links.length > 0) this.#response.writeEarlyHints({ link: links });
+    }
+  }
+
+  head(status: number, reason: string, headers: readonly string[], closing: boolean): void {
+    if (closing) this.#response.shouldKeepAlive = false;
+    this.#response.writeHead(status, reason === '' ? undefined : reason, headers as string[]);
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#response.write(chunk);
+  }
+
+  end(trailers: readonly string[]): void {
+    if (trailers.length > 0) {
+      const pairs: [string, string][] = [];
+      for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] as string, trailers[i + 1] as string]);
+      this.#response.addTrailers(pairs);
+    }
+    this.#response.end();
+  }
+
+  cut(): void {
+    this.#response.destroy();
+  }
+}

@@ -1,0 +1,180 @@
+/** HTTP/2 clients (RFC 9113), on node's core stream API. */
+import { constants, performServerHandshake, type Http2Stream, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import { hostOfAuthority } from '../../core/names.ts';
+import { answer, type Inbound, type Outbound } from './exchange.ts';
+import { headerValues } from './headers.ts';
+import type { ClientInfo } from './http1.ts';
+
+export interface Http2Options {
+  idleMs(): number;
+  handle(inbound: Inbound, outbound: Outbound): void;
+  onFinished(info: ClientInfo, status: number): void;
+}
+
+/** All HTTP/2 sessions of a worker. */
+export class Http2Front {
+  readonly #options: Http2Options;
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(options: Http2Options) {
+    this.#options = options;
+  }
+
+  accept(socket: TLSSocket, info: ClientInfo): void {
+    const session = performServerHandshake(socket, { settings: { maxConcurrentStreams: 128 } });
+    let open = 0;
+    this.#sessions.add(session);
+    session.once('close', () => this.#sessions.delete(session));
+    session.on('error', () => session.destroy()); // a broken client; its streams are told by their own close
+    session.setTimeout(this.#options.idleMs(), () => {
+      if (open === 0) session.close();
+    });
+    session.on('stream', (stream: Http2Stream, _headers, _flags, rawHeaders) => {
+      open += 1;
+      stream.once('close', () => (open -= 1));
+      this.#serve(stream as ServerHttp2Stream, rawHeaders as unknown as string[], info);
+    });
+  }
+
+  /** GOAWAY to all: streams under way are finished, new ones go to another connection. */
+  goAway(): void {
+    for (const session of this.#sessions) if (!session.closed) session.close();
+  }
+
+  #serve(stream: ServerHttp2Stream, rawHeaders: readonly string[], info: ClientInfo): void {
+    const outbound = new Http2Outbound(stream, this.#options.idleMs());
+    stream.once('close', () => this.#options.onFinished(info, outbound.status));
+    const inbound = readRequest(stream, rawHeaders, info);
+    if (typeof inbound === 'string') {
+      answer(outbound, 400, `400 Bad Request: ${inbound}\n`);
+      return;
+    }
+    outbound.trailersWanted = headerValues(inbound.headers, 'te').length > 0;
+    this.#options.handle(inbound, outbound);
+  }
+}
+
+// Goes into a request line and header lines of HTTP/1.1, so nothing may end one early (RFC 9113 §10.3).
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const unsafeValue = /[\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]/;
+const safeTarget = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
+const safeMethod = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}$/;
+const safeName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+function readRequest(stream: ServerHttp2Stream, raw: readonly string[], info: ClientInfo): Inbound | string {
+  const headers: string[] = [];
+  let method = '';
+  let target = '';
+  let authority = '';
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const value = raw[i + 1] as string;
+    if (unsafeValue.test(value)) return 'malformed header value';
+    if (name === ':method') method = value;
+    else if (name === ':path') target = value;
+    else if (name === ':authority') authority = value;
+    else if (!name.startsWith(':')) {
+      if (!safeName.test(name)) return 'malformed header name';
+      headers.push(name, value);
+    }
+  }
+  if (method === 'CONNECT') return 'CONNECT is not supported';
+  if (!safeMethod.test(method) || !safeTarget.test(target)) return 'malformed target';
+  const hosts = headerValues(headers, 'host');
+  if (authority === '') authority = hosts[0] ?? '';
+  else if (hosts.some((host) => host.toLowerCase() !== authority.toLowerCase())) return 'Host and :authority differ';
+  if (!/^[A-Za-z0-9._\-:[\]]{1,300}$/.test(authority)) return 'malformed host';
+  const length = headerValues(headers, 'content-length')[0];
+  const ended = stream.endAfterHeaders || length === '0';
+  if (ended) stream.resume(); // an empty last frame may still come
+  const trailers: string[] = [];
+  stream.on('trailers', (_trailers, _flags, rawTrailers?: readonly string[]) => {
+    const list = rawTrailers ?? [];
+    for (let i = 0; i < list.length; i += 2) {
+      const [name, value] = [list[i] as string, list[i + 1] as string];
+      if (safeName.test(name) && !unsafeValue.test(value)) trailers.push(name, value);
+    }
+  });
+  return {
+    method,
+    target,
+    authority,
+    host: hostOfAuthority(authority) ?? '',
+    headers,
+    protocol: info.protocol,
+    clientAddress: info.address,
+    certificateNames: info.certificateNames,
+    bodyKind: ended ? 'none' : length === undefined ? 'chunked' : 'length',
+    body: stream,
+    trailers: () => trailers,
+  };
+}
+
+class Http2Outbound implements Outbound {
+  status = 0;
+  trailersWanted = false;
+  readonly #stream: ServerHttp2Stream;
+  #received = false;
+  #trailers: readonly string[] = [];
+
+  constructor(stream: ServerHttp2Stream, idleMs: number) {
+    this.#stream = stream;
+    stream.on('error', () => undefined); // its close tells the same
+    stream.setTimeout(idleMs, () => {
+      const waitsForBackend = stream.writableLength === 0 && (this.#received || stream.isPaused());
+      if (!waitsForBackend) stream.close(constants.NGHTTP2_CANCEL);
+    });
+  }
+
+  onGone(listener: () => void): void {
+    this.#stream.once('close', () => {
+      if (!this.#stream.writableFinished || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) listener();
+    });
+  }
+
+  onDrain(listener: () => void): void {
+    this.#stream.on('drain', listener);
+  }
+
+  received(): void {
+    this.#received = true;
+  }
+
+  inform(status: number, headers: readonly string[]): void {
+    if (this.#stream.headersSent || this.#stream.destroyed) return;
+    if (status === 100) this.#stream.additionalHeaders({ ':status': 100 });
+    else if (status === 103) this.#stream.additionalHeaders({ ':status': 103, link: headerValues(headers, 'link') });
+  }
+
+  head(status: number, _reason: string, headers: readonly string[]): void {
+    this.status = status;
+    if (this.#stream.destroyed) return;
+    // Asking for trailers costs a frame, so only where somebody said there may be some.
+    const waitForTrailers = this.trailersWanted || headerValues(headers, 'trailer').length > 0;
+    this.#stream.respond([':status', String(status), ...headers] as never, { waitForTrailers });
+    if (waitForTrailers) this.#stream.once('wantTrailers', () => this.#sendTrailers());
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream.destroyed || this.#stream.writableEnded || this.#stream.write(chunk);
+  }
+
+  end(trailers: readonly string[]): void {
+    this.#trailers = trailers;
+    if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end();
+  }
+
+  cut(): void {
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  #sendTrailers(): void {
+    const trailers: Record<string, string[]> = {};
+    for (let i = 0; i < this.#trailers.length; i += 2) {
+      (trailers[(this.#trailers[i] as string).toLowerCase()] ??= []).push(this.#trailers[i + 1] as string);
+    }
+    if (this.#trailers.length > 0) this.#stream.sendTrailers(trailers);
+    else this.#stream.close(); // nothing to add: this ends the stream
+  }
+}

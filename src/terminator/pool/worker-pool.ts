@@ -1,0 +1,206 @@
+import { formatDuration } from '../../core/duration.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
+import type { FromWorker, SlotMaterial, SlotState, ToWorker, WorkerChange, WorkerCounters } from '../ipc/messages.ts';
+import type { BoundSocket } from './bound-socket.ts';
+import { WorkerHandle, type WorkerExit } from './worker-handle.ts';
+
+export interface WorkerPoolDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What a new worker starts with; read at the moment it is started. */
+  startMessage(): Extract<ToWorker, { type: 'start' }>;
+  resolve(host: string): SlotState | undefined;
+  /** The version of the slot that is current, if there is one. */
+  currentVersion(slot: string): string | undefined;
+  /** A version with its key; undefined when the slot is empty. */
+  material(slot: string): Promise<SlotMaterial | undefined>;
+  /** The least that every live worker has in effect has grown, or the workers have changed. */
+  onProgress(): void;
+  onCounters(worker: WorkerHandle, counters: WorkerCounters): void;
+  onRefused(message: string, slot: string): void;
+  /** Sentence about a worker that ended without being asked to. */
+  onCrash(sentence: string): void;
+}
+
+const leastBackoffMs = 200;
+const longestBackoffMs = 10_000;
+/** A worker that lived this long did not die of its start. */
+const provenMs = 10_000;
+/** Workers report every second; one that is silent this long hangs. */
+const silentMs = 30_000;
+
+/** Keeps N workers running, tells them what changes, and knows how far they are. */
+export class WorkerPool {
+  readonly #deps: WorkerPoolDeps;
+  readonly #signal: AbortSignal;
+  readonly #workers = new Set<WorkerHandle>();
+  readonly #sockets = new Map<number, BoundSocket>();
+  readonly #ends = new Set<Promise<void>>();
+  #count = 0;
+  #sequence = 0;
+  #lastSocket = 0;
+  #crashes = 0;
+  #stopping = false;
+
+  /** `signal` ends waiting for a restart; `drain` ends the workers. */
+  constructor(deps: WorkerPoolDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+  }
+
+  /** Workers that are meant to serve. */
+  get live(): readonly WorkerHandle[] {
+    return [...this.#workers].filter((worker) => !worker.draining);
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** The last change that every live worker has in effect; -1 when there is no worker. */
+  get applied(): number {
+    const { live } = this;
+    return live.length === 0 ? -1 : Math.min(...live.map((worker) => worker.applied));
+  }
+
+  /** Tells every worker. Returns the change's number, to be compared with `applied`. */
+  apply(changes: readonly WorkerChange[]): number {
+    this.#sequence += 1;
+    for (const worker of this.live) worker.send({ type: 'apply', sequence: this.#sequence, changes });
+    return this.#sequence;
+  }
+
+  setCount(count: number): void {
+    this.#count = count;
+    while (this.live.length < count && !this.#stopping) this.#start();
+    for (const worker of this.live.slice(count)) this.#retire(worker);
+  }
+
+  /** Resolves when every worker accepts there; throws an errno name when one cannot. */
+  async listen(socket: BoundSocket): Promise<number> {
+    this.#lastSocket += 1;
+    const id = this.#lastSocket;
+    this.#sockets.set(id, socket);
+    const answers = await Promise.all(this.live.map((worker) => worker.listen(id, socket)));
+    // A worker that died meanwhile is replaced by one that listens, too.
+    const failure = answers.find((code) => code !== undefined && code !== 'ESRCH');
+    if (failure === undefined) return id;
+    await this.unlisten(id);
+    throw new ListenFailed(failure);
+  }
+
+  /** Resolves when no worker accepts there any more; the socket can be closed then. */
+  async unlisten(id: number): Promise<void> {
+    this.#sockets.delete(id);
+    await Promise.all(this.live.map((worker) => worker.unlisten(id)));
+  }
+
+  /** Ends all workers gracefully; resolves when none is left. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#workers].map((worker) => worker.drain(deadlineMs)));
+    await Promise.all(this.#ends);
+  }
+
+  /** Ends workers that have stopped talking; call it every few seconds. */
+  killSilent(): void {
+    for (const worker of this.#workers) {
+      if (!worker.draining && performance.now() - worker.heardAt > silentMs) worker.kill();
+    }
+  }
+
+  #start(): void {
+    const { clock } = this.#deps;
+    const worker = new WorkerHandle(clock.now(), this.#sequence, (from, message) => this.#take(from, message));
+    this.#workers.add(worker);
+    worker.send(this.#deps.startMessage());
+    for (const [id, socket] of this.#sockets) this.#listenAlone(worker, id, socket);
+    const end = worker.exited.then((exit) => this.#ended(worker, exit));
+    this.#ends.add(end);
+    void end.finally(() => this.#ends.delete(end));
+  }
+
+  #listenAlone(worker: WorkerHandle, id: number, socket: BoundSocket): void {
+    void worker.listen(id, socket).then((code) => {
+      if (code !== undefined && code !== 'ESRCH') worker.kill(); // the socket is ours and open: it has no excuse
+    });
+  }
+
+  #retire(worker: WorkerHandle): void {
+    const end = worker.drain(this.#deps.startMessage().settings.settings.timeouts.drainMs);
+    this.#ends.add(end);
+    void end.finally(() => this.#ends.delete(end));
+    this.#deps.onProgress();
+  }
+
+  async #ended(worker: WorkerHandle, exit: WorkerExit): Promise<void> {
+    this.#workers.delete(worker);
+    this.#deps.onProgress();
+    if (worker.draining || this.#stopping) return;
+    const { clock, log } = this.#deps;
+    const lived = clock.now() - worker.startedAt;
+    const how = exit.signal ?? `exit code ${exit.code}`;
+    const sentence = `Worker ${worker.pid} ended unexpectedly (${how}) after ${formatDuration(lived)}; it is replaced.`;
+    log.error(sentence, { code: 'terminator.worker-failed' });
+    this.#deps.onCrash(sentence);
+    this.#crashes = lived >= provenMs ? 0 : this.#crashes + 1;
+    if (this.#crashes > 1) {
+      const waitMs = Math.min(longestBackoffMs, leastBackoffMs * 2 ** (this.#crashes - 2));
+      await clock.sleep(waitMs, this.#signal).catch((error: unknown) => {
+        if (!this.#signal.aborted) throw error;
+      });
+    }
+    if (!this.#signal.aborted) this.setCount(this.#count);
+  }
+
+  #take(worker: WorkerHandle, message: FromWorker): void {
+    switch (message.type) {
+      case 'resolve':
+        worker.send({ type: 'resolved', id: message.id, found: this.#deps.resolve(message.host) ?? null });
+        break;
+      case 'material':
+        void this.#giveMaterial(worker, message.id, message.slot);
+        break;
+      case 'applied':
+        worker.applied = message.sequence;
+        for (const refusal of message.refusals) this.#deps.onRefused(refusal.message, refusal.key);
+        this.#deps.onProgress();
+        break;
+      case 'counters':
+        worker.connections = message.counters.connections;
+        this.#deps.onCounters(worker, message.counters);
+        break;
+      case 'warning':
+        this.#deps.log.warn(message.message, { worker: worker.pid, ...message.fields });
+        break;
+    }
+  }
+
+  /**
+   * Sends what is current at that moment: reading the key takes time, and a worker that has been told of a newer version
+   * must not get the older one afterwards.
+   */
+  async #giveMaterial(worker: WorkerHandle, id: number, slot: string): Promise<void> {
+    let found: SlotMaterial | undefined;
+    try {
+      do found = await this.#deps.material(slot);
+      while (found?.versionId !== this.#deps.currentVersion(slot));
+    } catch (error) {
+      this.#deps.log.error('The material of a certificate cannot be read.', { slot, error: String(error) });
+      found = undefined;
+    }
+    worker.send({ type: 'material', id, found: found ?? null });
+  }
+}
+
+/** A worker could not listen on a bound socket; `errno` says why. */
+export class ListenFailed extends Error {
+  override readonly name = 'ListenFailed';
+  readonly errno: string;
+
+  constructor(errno: string) {
+    super(`listen failed: ${errno}`);
+    this.errno = errno;
+  }
+}

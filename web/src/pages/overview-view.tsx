@@ -1,0 +1,73 @@
+import type { UseQueryResult } from '@tanstack/react-query';
+import { Card } from '../parts/card.tsx';
+import { Loaded, Skeleton } from '../parts/loaded.tsx';
+import { Empty } from '../parts/notice.tsx';
+import { NoticeList } from '../parts/notice-list.tsx';
+import { PhaseCounts } from '../parts/phase-counts.tsx';
+import { TerminatorLines } from '../parts/terminator-lines.tsx';
+import { Timeline } from '../parts/timeline.tsx';
+import type { Overview, Terminator } from '../types.ts';
+import { AttentionList } from './overview-attention.tsx';
+
+interface OverviewViewProps {
+  readonly overview: Overview;
+  readonly terminators: UseQueryResult<Terminator[]>;
+}
+
+export function OverviewView({ overview, terminators }: OverviewViewProps) {
+  if (overview.total === 0 && overview.problems.length === 0) return <Welcome />;
+  return (
+    <div className="stack">
+      <PhaseCounts overview={overview} />
+      <div className="columns">
+        <AttentionList certificates={overview.attention} total={overview.attentionTotal} />
+        <div className="stack">
+          <Card title="Installation">
+            {overview.problems.length === 0 ? (
+              <Empty title="No problems." />
+            ) : (
+              <NoticeList notices={overview.problems} />
+            )}
+          </Card>
+          <Card title="Terminators">
+            <Loaded query={terminators} what="The terminators" skeleton={<Skeleton lines={2} />}>
+              {(data) => <TerminatorLines terminators={data} />}
+            </Loaded>
+          </Card>
+        </div>
+      </div>
+      <Timeline spans={overview.timeline} />
+    </div>
+  );
+}
+
+function Welcome() {
+  return (
+    <Card title="Nothing here yet">
+      <Empty title="There are no certificates in the configuration.">
+        <p>
+          Add a certificate or a route to the configuration file and run <code className="code">certplane reload</code>;
+          it appears here at once.
+        </p>
+      </Empty>
+    </Card>
+  );
+}
+
+export function OverviewSkeleton() {
+  return (
+    <div className="stack">
+      <div className="card skeleton-counts">
+        <Skeleton lines={2} />
+      </div>
+      <div className="columns">
+        <div className="card">
+          <Skeleton lines={6} />
+        </div>
+        <div className="card">
+          <Skeleton lines={4} />
+        </div>
+      </div>
+    </div>
+  );
+}
