@@ -62,21 +62,20 @@ export function createHttp01Listener(deps: {
 }
 
 async function open(listen: ListenAddress, answers: ReadonlyMap<string, string>): Promise<Server> {
-  const server = createServer(
-    { headersTimeout: 5_000, requestTimeout: 10_000, keepAlive: false },
-    (request, response) => {
-      respond(answers, request, response);
-    },
-  );
+  const options = { headersTimeout: 5_000, requestTimeout: 10_000, keepAlive: false };
+  const server = createServer(options, (request, response) => respond(answers, request, response));
   server.maxConnections = 256;
-  server.keepAliveTimeout = 1;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.on('error', reject);
   server.listen({ host: listen.host, port: listen.port, ipv6Only: false }, resolve);
   try {
     await promise;
   } catch (cause) {
-    throw bindError(listen, cause as NodeJS.ErrnoException);
+    const error = cause as NodeJS.ErrnoException;
+    // "Every address" on a machine without IPv6 is every address of IPv4.
+    if (error.code === 'EAFNOSUPPORT' && listen.host === '::')
+      return await open({ ...listen, host: '0.0.0.0' }, answers);
+    throw bindError(listen, error);
   }
   return server;
 }

@@ -166,7 +166,7 @@ function optionalText(value: unknown): string | undefined {
 function plain(text: string): string {
   const line = text
     .slice(0, 4 * longestText)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim();
   return line.length > longestText ? `${line.slice(0, longestText)}…` : line;
 }

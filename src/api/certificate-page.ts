@@ -14,7 +14,7 @@ type Sort = (typeof certificateSorts)[number];
 type SortKey = readonly (number | string | null)[];
 
 interface Entry {
-  readonly view: CertificateView;
+  readonly id: string;
   readonly key: SortKey;
 }
 
@@ -36,21 +36,17 @@ export function certificatePage(
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor, sort);
   const now = after?.now ?? clockNow;
   const matches = filter(views, query, now);
-  const entries = matches
-    .map((view): Entry => ({ view, key: keyOf(view, sort, now) }))
-    .toSorted((a, b) => compare(sort, [a.key, a.view.id], [b.key, b.view.id]));
-  const rest =
-    after === undefined
-      ? entries
-      : entries.filter((entry) => compare(sort, [entry.key, entry.view.id], [after.key, after.id]) > 0);
-  const page = rest.slice(0, limit);
+  const order = comparator(sort);
+  const cursor: Entry | undefined = after === undefined ? undefined : { id: after.id, key: after.key };
+  const rest = matches
+    .map((view) => ({ id: view.id, key: keyOf(view, sort, now), view }))
+    .filter((entry) => cursor === undefined || order(entry, cursor) > 0);
+  const page = smallest(rest, limit, order);
   const last = page.at(-1);
   return {
     items: page.map(({ view }) => presentCertificate(view, now)),
     next:
-      last === undefined || rest.length <= limit
-        ? null
-        : writeCursor({ sort, key: [...last.key], id: last.view.id, now }),
+      last === undefined || rest.length <= limit ? null : writeCursor({ sort, key: [...last.key], id: last.id, now }),
     total: matches.length,
   };
 }
@@ -86,16 +82,33 @@ function keyOf(view: CertificateView, sort: Sort, now: number): SortKey {
   }
 }
 
-function compare(sort: Sort, [aKey, aId]: readonly [SortKey, string], [bKey, bId]: readonly [SortKey, string]): number {
+function comparator(sort: Sort): (one: Entry, other: Entry) => number {
   const sign = sort.startsWith('-') ? -1 : 1;
-  for (const [i, a] of aKey.entries()) {
-    const b = bKey[i] ?? null;
-    if (a === b) continue;
-    if (a === null) return 1;
-    if (b === null) return -1;
-    return a < b ? -sign : sign;
+  return (one, other) => {
+    for (let i = 0; i < one.key.length; i += 1) {
+      const a = one.key[i] ?? null;
+      const b = other.key[i] ?? null;
+      if (a === b) continue;
+      if (a === null) return 1;
+      if (b === null) return -1;
+      return a < b ? -sign : sign;
+    }
+    return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
+  };
+}
+
+/** The first `count` in order. Sorting a whole large fleet for each page would hold everything else up. */
+function smallest<T extends Entry>(entries: readonly T[], count: number, order: (a: T, b: T) => number): T[] {
+  let kept: T[] = [];
+  let bound: T | undefined;
+  for (const entry of entries) {
+    if (bound !== undefined && order(entry, bound) > 0) continue;
+    kept.push(entry);
+    if (kept.length < count * 4) continue;
+    kept = kept.toSorted(order).slice(0, count);
+    bound = kept.at(-1);
   }
-  return aId < bId ? -1 : aId > bId ? 1 : 0;
+  return kept.toSorted(order).slice(0, count);
 }
 
 function writeCursor(cursor: z.infer<typeof cursorSchema>): string {

@@ -1,6 +1,6 @@
 /** Text for a terminal: colours only where they are wanted, columns that line up, nothing that moves the cursor. */
 import { styleText } from 'node:util';
-import { relativeText, timeText } from '../explain/time-text.ts';
+import { formatDuration } from '../core/duration.ts';
 import type { CliIo, Output } from './io.ts';
 
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong' | 'plain';
@@ -58,6 +58,18 @@ export function facts(pairs: readonly (readonly [string, Cell | string])[], pain
     return `  ${paint('dim', name.padEnd(width))}  ${paint(cell.tone ?? 'plain', clean(cell.text))}`.trimEnd();
   });
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** `2026-03-01 10:00 UTC` */
+export function timeText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** `in 3d 4h`, `2h 5m ago`, `now`. */
+function relativeText(at: number, now: number): string {
+  const distance = at - now;
+  if (Math.abs(distance) < 1_000) return 'now';
+  return distance > 0 ? `in ${formatDuration(distance)}` : `${formatDuration(distance)} ago`;
 }
 
 /** `in 3d 4h (2026-03-01 10:00 UTC)`; a dash for no time. */

@@ -36,7 +36,11 @@ export function parseText(text: string): ParsedDocument {
   const place = (offset: number) => new Locator(null, lines, new WeakMap()).ofOffset(offset);
   const problems: ConfigProblem[] = [];
   for (const error of [...document.errors, ...document.warnings]) {
-    problems.push({ path: '', ...place(error.pos[0]), message: syntaxSentence(error, text), severity: 'error' });
+    const message = syntaxSentence(error, text);
+    const at = place(error.pos[0]);
+    // One bracket that is never closed is reported once for each level around it.
+    if (problems.some((other) => other.line === at.line && other.message === message)) continue;
+    problems.push({ path: '', ...at, message, severity: 'error' });
   }
   if (second !== undefined) {
     const at = second.range?.[0] ?? 0;

@@ -1,13 +1,14 @@
 /** The issuers of a file, with the files and secrets they name read. */
 import { X509Certificate } from 'node:crypto';
+import type { z } from 'zod';
 import { acmeDirectories } from '../core/acme-directories.ts';
 import { splitChain } from '../core/bundle.ts';
 import type { AcmeIssuerConfig, Http01SolverConfig, IssuerConfig } from './model.ts';
-import { parsePart } from './issues.ts';
+import { parseFields } from './issues.ts';
 import { readSmallFile, resolvePath, type PathBase } from './paths.ts';
 import type { Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
-import { issuerSchema, type IssuerInput } from './schema/issuers.ts';
+import { acmeSchema, issuerSchema, type solverSchema } from './schema/issuers.ts';
 import { issuerName } from './schema/names.ts';
 import type { SecretSource } from './values/secrets.ts';
 
@@ -42,41 +43,39 @@ export async function readIssuers(section: unknown, context: IssuerContext): Pro
     const path = ['issuers', name];
     const checked = issuerName(name);
     if ('problem' in checked) problems.error(path, checked.problem, 'key');
-    const input = parsePart(issuerSchema, value, path, problems);
-    const issuer = input === undefined ? undefined : await readIssuer(name, input, context);
+    const issuer = await readIssuer(name, value, context);
     if (issuer !== undefined) parsed.set(name, issuer);
   }
   return { parsed, names };
 }
 
-async function readIssuer(name: string, input: IssuerInput, context: IssuerContext): Promise<IssuerConfig | undefined> {
+async function readIssuer(name: string, value: unknown, context: IssuerContext): Promise<IssuerConfig | undefined> {
   const path = ['issuers', name];
-  const kinds = Object.keys(input);
+  const parsed = parseFields(issuerSchema, value, { path, problems: context.problems, except: ['acme'] });
+  if (parsed === undefined) return undefined;
+  const { acme } = value as { acme?: unknown };
+  const kinds = ['acme', 'ca', 'selfSigned'].filter((kind) => (value as Record<string, unknown>)[kind] !== undefined);
   if (kinds.length !== 1) {
     const found = kinds.length === 0 ? 'none' : kinds.join(' and ');
-    context.problems.error(
-      path,
-      `An issuer is exactly one of acme, ca and selfSigned, and here is ${found}; write one of them.`,
-      'key',
-    );
-    return undefined;
+    const message = `An issuer is exactly one of acme, ca and selfSigned, and here is ${found}; write one of them.`;
+    context.problems.error(path, message, 'key');
   }
-  if (input.ca !== undefined) return { kind: 'ca', name, lifetimeMs: input.ca.lifetime };
-  if (input.acme !== undefined) return await readAcme(name, input.acme, context);
-  return { kind: 'selfSigned', name };
+  if (acme !== undefined) return await readAcme(name, acme, context);
+  if (parsed.fields.ca !== undefined) return { kind: 'ca', name, lifetimeMs: parsed.fields.ca.lifetime };
+  return parsed.fields.selfSigned === undefined ? undefined : { kind: 'selfSigned', name };
 }
 
-async function readAcme(
-  name: string,
-  { directory, email, caBundle, externalAccount, solvers }: NonNullable<IssuerInput['acme']>,
-  context: IssuerContext,
-): Promise<AcmeIssuerConfig> {
+async function readAcme(name: string, value: unknown, context: IssuerContext): Promise<AcmeIssuerConfig | undefined> {
   const path = ['issuers', name, 'acme'];
+  const parsed = parseFields(acmeSchema, value, { path, problems: context.problems });
+  if (parsed === undefined) return undefined;
+  const { directory = '', email, caBundle, externalAccount, solvers = [] } = parsed.fields;
   const caBundlePem = caBundle === undefined ? undefined : await readBundle(caBundle, [...path, 'caBundle'], context);
   const hmacKey =
     externalAccount === undefined
       ? undefined
       : await readSecret(externalAccount.hmacKey, [...path, 'externalAccount', 'hmacKey'], context);
+  if (!parsed.complete) return undefined;
   return {
     kind: 'acme',
     name,
@@ -86,12 +85,16 @@ async function readAcme(
     ...(externalAccount === undefined || hmacKey === undefined
       ? {}
       : { externalAccount: { keyId: externalAccount.keyId, hmacKey } }),
-    solvers: solvers.map(({ http01, dnsNames, dnsZones }) => ({
-      kind: 'http01',
-      listen: http01.listen,
-      ...(dnsNames === undefined ? {} : { dnsNames }),
-      ...(dnsZones === undefined ? {} : { dnsZones }),
-    })),
+    solvers: solvers.map(solverOf),
+  };
+}
+
+function solverOf({ http01, dnsNames, dnsZones }: z.output<typeof solverSchema>): Http01SolverConfig {
+  return {
+    kind: 'http01',
+    listen: http01.listen,
+    ...(dnsNames === undefined ? {} : { dnsNames }),
+    ...(dnsZones === undefined ? {} : { dnsZones }),
   };
 }
 

@@ -88,7 +88,7 @@ function failureOf({ code, signal, error }: End): string | undefined {
   if (error !== undefined) {
     const { code: reason } = error as NodeJS.ErrnoException;
     if (reason === 'ENOENT') return 'was not found';
-    return reason === 'EACCES' ? 'may not be executed' : `could not be started (${error.message})`;
+    return reason === 'EACCES' ? 'was not found or may not be executed' : `could not be started (${error.message})`;
   }
   if (signal !== null) return `was ended by ${signal}`;
   return code === 0 ? undefined : `ended with exit code ${code}`;

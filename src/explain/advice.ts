@@ -43,5 +43,5 @@ const adviceByCode: Partial<Record<ErrorCode, string>> = {
 };
 
 export function adviceFor(code: string): string | undefined {
-  return (adviceByCode as Readonly<Record<string, string | undefined>>)[code];
+  return Object.hasOwn(adviceByCode, code) ? adviceByCode[code as ErrorCode] : undefined;
 }

@@ -38,14 +38,13 @@ export function installationChecks({ view, clock }: InstallationChecksDeps): rea
       return problem(first.code, `${first.name}: ${first.message}${others(bad.length)}`);
     }),
     check('issuance', 'Certificates are issued and renewed in time', () => {
-      const bad = wanted().filter((one) => {
-        const { urgency, code } = assess(one, clock.now());
-        return urgency !== 'none' && code !== 'delivery-failed' && code !== 'lagging';
-      });
+      const now = clock.now();
+      const bad = wanted().filter((one) => isBehind(one, now));
       const [first] = bad;
       if (first === undefined) return ok(`${count(wanted().length, 'certificate')} as planned.`);
-      const code = first.record?.lastFailure?.code ?? first.status.phaseReason.code;
-      return problem(code, `${first.id}: ${assess(first, clock.now()).sentence}${others(bad.length)}`);
+      const { code, message } = first.record?.lastFailure ?? first.status.phaseReason;
+      const words = first.status.phase === 'failing' ? message : assess(first, now).sentence;
+      return problem(code, `${first.id}: ${words}${others(bad.length)}`);
     }),
     check('delivery', 'Certificates are where they should be', () => {
       const all = view.certificates();
@@ -66,6 +65,11 @@ export function installationChecks({ view, clock }: InstallationChecksDeps): rea
       return problem('certificate.expired', `${first.id} is served although it has expired.${others(bad.length)}`);
     }),
   ];
+}
+
+function isBehind(view: CertificateView, now: number): boolean {
+  const { phase } = view.status;
+  return phase === 'failing' || phase === 'expired' || assess(view, now).code.startsWith('overdue');
 }
 
 function problemsFinding(problems: readonly Problem[], fine: string): Finding {

@@ -27,7 +27,9 @@ export function servedCheck({ view, clock, probe }: ServedCheckDeps): Check<Cert
     const addresses = listeningOf(view.terminators(), subject);
     if (addresses.length === 0) return skipped('No terminator that serves it listens for https where it can be tried.');
     const tries = addresses.flatMap((address) =>
-      subject.names.slice(0, mostNames).map((name) => ({ host: address.host, port: address.port, servername: hostFor(name) })),
+      subject.names
+        .slice(0, mostNames)
+        .map((name) => ({ host: address.host, port: address.port, servername: hostFor(name) })),
     );
     const findings = await Promise.all(
       tries.map(async (target): Promise<Finding> => {

@@ -42,15 +42,19 @@ interface Rule {
 const wanted = ({ view }: Facts): boolean => view.status.managed === 'managed';
 const ended = ({ notAfter, now }: Facts): boolean => notAfter !== undefined && notAfter <= now;
 const phaseSentence = ({ view }: Facts): string => view.status.phaseReason.message;
-const expiredSentence = ({ notAfter }: Facts): string =>
-  notAfter === undefined ? 'It has expired.' : `It expired at ${timeText(notAfter)}.`;
+/** The scheduler's own words where it has seen the end too; between two of its looks the time speaks. */
+const expiredSentence = (facts: Facts): string => {
+  const { view, notAfter } = facts;
+  if (view.status.phase === 'expired' || notAfter === undefined) return phaseSentence(facts);
+  return joined(`It ended at ${timeText(notAfter)}.`, view.record?.lastFailure?.message ?? '');
+};
 
 const rules: readonly Rule[] = [
   {
     code: 'expired',
     urgency: 'critical',
     holds: (facts) => (ended(facts) || facts.view.status.phase === 'expired') && (wanted(facts) || facts.served),
-    sentence: (facts) => joined(expiredSentence(facts), failureOf(facts)),
+    sentence: expiredSentence,
   },
   {
     code: 'expired-unused',
@@ -68,7 +72,7 @@ const rules: readonly Rule[] = [
     code: 'overdue-half',
     urgency: 'critical',
     holds: (facts) => wanted(facts) && facts.overdueShare >= 1 / 2,
-    sentence: (facts) => joined(overdueSentence(facts), facts.view.next.reason.message),
+    sentence: overdueSentence,
   },
   {
     code: 'never-issued',
@@ -96,7 +100,7 @@ const rules: readonly Rule[] = [
     code: 'overdue',
     urgency: 'attention',
     holds: (facts) => wanted(facts) && facts.overdueShare >= 1 / 4,
-    sentence: (facts) => joined(overdueSentence(facts), facts.view.next.reason.message),
+    sentence: overdueSentence,
   },
   {
     code: 'lagging',
@@ -149,17 +153,15 @@ function overdueShare(renewAt: number | undefined, notAfter: number | undefined,
   return (now - renewAt) / (notAfter - renewAt);
 }
 
-function overdueSentence({ view, notAfter }: Facts): string {
-  const due = view.renewAt === undefined ? '' : ` since ${timeText(view.renewAt)}`;
-  return `Its renewal is overdue${due}${notAfter === undefined ? '' : ` and it ends at ${timeText(notAfter)}`}.`;
+function overdueSentence(facts: Facts): string {
+  const { status, renewAt, next } = facts.view;
+  if (status.phaseReason.code === 'overdue') return joined(phaseSentence(facts), endsSentence(facts));
+  const since = renewAt === undefined ? '' : ` since ${timeText(renewAt)}`;
+  return joined(`Its renewal is overdue${since}: ${next.reason.message}`, endsSentence(facts));
 }
 
 function endsSentence({ notAfter }: Facts): string {
   return notAfter === undefined ? '' : `The certificate in use ends at ${timeText(notAfter)}.`;
-}
-
-function failureOf({ view }: Facts): string {
-  return view.record?.lastFailure?.message ?? '';
 }
 
 function joined(...sentences: readonly string[]): string {

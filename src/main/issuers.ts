@@ -8,6 +8,7 @@ import type { ChallengeSolver } from '../core/ports/challenge-solver.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Issuer } from '../core/ports/issuer.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { CaIssuer } from '../issue/ca-issuer.ts';
 import { createIssuer } from '../issue/create-issuer.ts';
 
 export interface IssuersDeps {
@@ -20,6 +21,8 @@ export interface IssuersDeps {
 
 export interface IssuerSet extends AsyncDisposable {
   readonly byName: ReadonlyMap<string, Issuer>;
+  /** Private CAs; their root is created when it is asked for. */
+  readonly authorities: readonly CaIssuer[];
 }
 
 export function createIssuers(config: Config, { store, feedSolver, clock, log }: IssuersDeps): IssuerSet {
@@ -36,28 +39,33 @@ export function createIssuers(config: Config, { store, feedSolver, clock, log }:
   }
 
   const byName = new Map<string, Issuer>();
+  const authorities: CaIssuer[] = [];
   for (const one of config.issuers) {
-    const issuer = createIssuer(one, { store, solver, clock, log: log.child({ issuer: one.name }) });
+    const issuer = createIssuer(one, { store, solver, clock, log });
     parts.defer(async () => await issuer[Symbol.asyncDispose]?.());
     byName.set(one.name, issuer);
+    if (isAuthority(issuer)) authorities.push(issuer);
   }
-  return { byName, [Symbol.asyncDispose]: async () => await parts.disposeAsync() };
+  return { byName, authorities, [Symbol.asyncDispose]: async () => await parts.disposeAsync() };
+}
+
+function isAuthority(issuer: Issuer): issuer is CaIssuer {
+  return 'rootPem' in issuer;
 }
 
 /** Roots of private CAs as files that clients can be pointed at: `dataDir/ca/<issuer>.pem`. Resolves their paths by issuer name. */
 export async function writeRoots(
   dataDir: string,
-  issuers: ReadonlyMap<string, Issuer>,
+  { authorities }: IssuerSet,
   signal: AbortSignal,
-): Promise<Map<string, string>> {
+): Promise<ReadonlyMap<string, string>> {
+  const directory = join(dataDir, 'ca');
   const files = new Map<string, string>();
-  for (const [name, issuer] of issuers) {
-    const { rootPem } = await issuer.describe(signal);
-    if (rootPem === undefined) continue;
-    const file = join(dataDir, 'ca', `${name}.pem`);
-    await mkdir(join(dataDir, 'ca'), { recursive: true, mode: 0o700 });
-    await writeFile(file, rootPem, { mode: 0o644 });
-    files.set(name, file);
+  if (authorities.length > 0) await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const authority of authorities) {
+    const file = join(directory, `${authority.name}.pem`);
+    await writeFile(file, await authority.rootPem(signal), { mode: 0o644 });
+    files.set(authority.name, file);
   }
   return files;
 }

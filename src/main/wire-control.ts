@@ -87,6 +87,7 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
 
   // Where versions go: outputs, and terminators over the feed.
   let current = config;
+  let roots: ReadonlyMap<string, string> = new Map();
   const outputFor = createOutputFactory(clock, () => current.kubernetes ?? {});
   const deliverer = createDeliverer({ registry, outputFor, clock, log });
   const feedServer = createFeedServer({
@@ -108,6 +109,7 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
     await before[Symbol.asyncDispose]();
     current = next;
     if (next.terminator !== undefined) await feed.publish({ kind: 'settings', settings: next.terminator }, applying);
+    roots = await writeRoots(dataDir, issuers, applying);
     return counts;
   }
 
@@ -165,7 +167,6 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
 
   signal.throwIfAborted();
   const parts = building.move();
-  let roots: ReadonlyMap<string, string> = new Map();
   return {
     get address() {
       return api.address;
@@ -188,7 +189,6 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
         notices.raise('config.removal-held', (error as Error).message, config.file);
         log.error('The configuration is not applied.', { reason: (error as Error).message });
       }
-      roots = await writeRoots(dataDir, issuers.byName, starting);
       for (const part of [feedServer, scheduler, deliverer, sweeps, api, ...(metrics === undefined ? [] : [metrics])]) {
         parts.use(part);
         await part.start(starting);

@@ -148,7 +148,8 @@ class FeedServer implements Part {
 async function readJson<T>(request: IncomingMessage, parse: (value: unknown) => T, signal: AbortSignal): Promise<T> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The request is left standing on the way out, so that the refusal can still be answered.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     signal.throwIfAborted();
     length += chunk.length;
     if (length > largestBody) throw invalid(`The body is larger than ${largestBody} bytes.`);

@@ -1,6 +1,7 @@
 /** `certplane backup`: database and key in one file, taken while the control plane runs. */
 import { rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
+import { CertplaneError } from '../core/errors.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { writeBackupFile } from './backup-file.ts';
 import { besides, fileAt, preparePrivateFile, removeIfThere, syncPath } from './data-dir.ts';
@@ -8,13 +9,15 @@ import type { EncryptionKey } from './encryption-key.ts';
 import { storeError } from './sqlite-errors.ts';
 import type { SqliteStore } from './sqlite-store.ts';
 
-export { restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
+export { restoreBackup } from './restore.ts';
+
+const ownNames = /^(?:certplane\.db|encryption\.key$|writer\.)/;
 
 /**
  * Writes a copy of the database and its key to `file` (0600), which appears whole by one rename or not at all; one
  * that is there is replaced. Needs twice the size of the database beside `file` for a moment.
  *
- * Throws `store.unavailable`. Cancellation leaves `file` as it was.
+ * Throws `store.unavailable`, and `store.exists` for a name that the control plane itself uses. Cancellation leaves `file` as it was.
  */
 export async function backupStore(
   store: SqliteStore,
@@ -22,6 +25,8 @@ export async function backupStore(
   file: string,
   signal: AbortSignal,
 ): Promise<void> {
+  if (dirname(resolve(file)) === dirname(resolve(store.path)) && ownNames.test(basename(file)))
+    throw new CertplaneError('store.exists', `${file} is a file of the control plane itself. Choose another name.`);
   const copy = besides(file);
   const partial = besides(file);
   try {

@@ -13,7 +13,9 @@ interface Stored extends CachedItem {
   readonly bundle?: Bundle | undefined;
 }
 
-type Content = { readonly kind: 'item'; readonly stored: Stored } | { readonly kind: 'revision'; source: string; revision: Revision };
+type Content =
+  | { readonly kind: 'item'; readonly stored: Stored }
+  | { readonly kind: 'revision'; source: string; revision: Revision };
 
 const parallelReads = 16;
 
@@ -54,7 +56,8 @@ class FileCache implements LastGoodCache {
           else items.push({ source: content.stored.source, item: content.stored.item, entry: content.stored.entry });
         } catch (error) {
           unreadable += 1; // counted and reported; the source is read from its beginning then
-          if ((error as NodeJS.ErrnoException).syscall === undefined) await rm(join(this.#directory, name), { force: true });
+          if ((error as NodeJS.ErrnoException).syscall === undefined)
+            await rm(join(this.#directory, name), { force: true });
         }
       }
     };
@@ -95,7 +98,9 @@ class FileCache implements LastGoodCache {
     const decipher = createDecipheriv('aes-256-gcm', await this.#readKey(), data.subarray(0, 12));
     decipher.setAAD(Buffer.from(name)); // a file under another's name is no copy of anything
     decipher.setAuthTag(data.subarray(12, 28));
-    return JSON.parse(Buffer.concat([decipher.update(data.subarray(28)), decipher.final()]).toString('utf8')) as Content;
+    return JSON.parse(
+      Buffer.concat([decipher.update(data.subarray(28)), decipher.final()]).toString('utf8'),
+    ) as Content;
   }
 
   async #write(name: string, content: Content): Promise<void> {
@@ -125,7 +130,10 @@ async function readOrCreateKey(file: string): Promise<Buffer> {
   try {
     const key = await readFile(file);
     if (key.length === 32) return key;
-    throw new CertplaneError('terminator.cache-unreadable', `${file} is no key of 32 bytes. Remove it to start a new copy.`);
+    throw new CertplaneError(
+      'terminator.cache-unreadable',
+      `${file} is no key of 32 bytes. Remove it to start a new copy.`,
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
@@ -150,7 +158,11 @@ function fileName(kind: string, source: string, key: string): string {
   return createHash('sha256').update(`${kind}\n${source}\n${key}`).digest('hex').slice(0, 40);
 }
 
-function cacheError(code: 'terminator.cache-unreadable' | 'terminator.cache-unwritable', what: string, cause: unknown): CertplaneError {
+function cacheError(
+  code: 'terminator.cache-unreadable' | 'terminator.cache-unwritable',
+  what: string,
+  cause: unknown,
+): CertplaneError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new CertplaneError(code, `${what}: ${why}`, { cause });
 }

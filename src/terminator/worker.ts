@@ -100,7 +100,8 @@ class Worker {
   }
 
   #apply({ sequence, changes }: Extract<ToWorker, { type: 'apply' }>): void {
-    for (const change of changes) if (change.kind === 'settings') this.#drainMs = change.settings.settings.timeouts.drainMs;
+    for (const change of changes)
+      if (change.kind === 'settings') this.#drainMs = change.settings.settings.timeouts.drainMs;
     const applying = this.#plane?.apply(changes) ?? Promise.resolve([]);
     this.#applied = this.#applied.then(async () => {
       this.#send({ type: 'applied', sequence, refusals: await applying });

@@ -4,8 +4,7 @@ import { silentLog } from '../../src/core/ports/log.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
 import { createWatchClient } from '../../src/kubernetes/watch/api-client.ts';
 import { connectTo } from '../../src/kubernetes/watch/connection.ts';
-import type { ReflectorDeps } from '../../src/kubernetes/watch/reflector.ts';
-import { createSecretSource } from '../../src/kubernetes/watch/secret-source.ts';
+import { createSecretSource, type SecretSourceDeps } from '../../src/kubernetes/watch/secret-source.ts';
 import { missingKube, startKube, type Kube } from '../support/kube.ts';
 import { TestCa, type Leaf } from '../support/test-ca.ts';
 import { watchSource } from './watching.ts';
@@ -13,15 +12,10 @@ import { watchSource } from './watching.ts';
 const skip = await missingKube();
 const ca = await TestCa.create();
 
-async function depsFor(kube: Kube, token?: string): Promise<ReflectorDeps & AsyncDisposable> {
-  const client = createWatchClient(await connectTo({ kubeconfig: await kube.kubeconfigFile(token) }, {}));
-  return {
-    client,
-    clock: systemClock,
-    random: { next: Math.random },
-    log: silentLog,
-    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
-  };
+async function depsFor(kube: Kube, token?: string): Promise<SecretSourceDeps> {
+  const access = { kubeconfig: await kube.kubeconfigFile(token) };
+  const connect = async () => createWatchClient(await connectTo(access, {}));
+  return { connect, clock: systemClock, random: { next: Math.random }, log: silentLog };
 }
 
 function tlsSecret(
@@ -51,7 +45,7 @@ test('Secrets become certificates as they appear, change and go, across watches 
   const second = await ca.issue({ dnsNames: ['shop.example'] });
   await put(kube, 'shop-tls', tlsSecret('shop-tls', first, { app: 'shop' }));
   await put(kube, 'unlabelled', tlsSecret('unlabelled', await ca.issue({ dnsNames: ['no.example'] })));
-  await using deps = await depsFor(kube);
+  const deps = await depsFor(kube);
   const source = createSecretSource(deps, { namespace: 'shop', selector: 'app=shop' });
   await using watching = watchSource(source);
 
@@ -92,7 +86,7 @@ test(
     const first = await ca.issue({ dnsNames: ['shop.example'] });
     const second = await ca.issue({ dnsNames: ['shop.example'] });
     await put(kube, 'shop-tls', tlsSecret('shop-tls', first));
-    await using deps = await depsFor(kube);
+    const deps = await depsFor(kube);
     const source = createSecretSource(deps, { namespace: 'shop', selector: undefined });
     await using watching = watchSource(source);
     await watching.next('the snapshot', (event) => event.type === 'snapshot');
@@ -120,7 +114,7 @@ test(
     const good = await ca.issue({ dnsNames: ['shop.example'] });
     const other = await ca.issue({ dnsNames: ['shop.example'] });
     await put(kube, 'shop-tls', tlsSecret('shop-tls', good));
-    await using deps = await depsFor(kube);
+    const deps = await depsFor(kube);
     const source = createSecretSource(deps, { namespace: undefined, selector: undefined });
     await using watching = watchSource(source);
     const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
@@ -141,7 +135,7 @@ test(
 
 test('missing permission says so, with the code kubernetes.forbidden', { skip }, async () => {
   await using kube = await startKube({ tokens: [{ token: 'nobody-token', user: 'nobody' }] });
-  await using deps = await depsFor(kube, 'nobody-token');
+  const deps = await depsFor(kube, 'nobody-token');
   await using watching = watchSource(createSecretSource(deps, { namespace: 'default', selector: undefined }));
   const trouble = await watching.next('the refusal', (event) => event.type === 'trouble');
   assert.ok(trouble.type === 'trouble' && trouble.problem?.code === 'kubernetes.forbidden');
@@ -155,7 +149,7 @@ test('more Secrets than one page are all there', { skip }, async () => {
   const names = Array.from({ length: 620 }, (_, i) => `s${i}`);
   for (let i = 0; i < names.length; i += 20)
     await Promise.all(names.slice(i, i + 20).map((name) => put(kube, name, tlsSecret(name, leaf))));
-  await using deps = await depsFor(kube);
+  const deps = await depsFor(kube);
   await using watching = watchSource(createSecretSource(deps, { namespace: 'shop', selector: undefined }));
   const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
   assert.ok(snapshot.type === 'snapshot' && snapshot.items.length === names.length);

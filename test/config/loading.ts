@@ -12,7 +12,10 @@ export interface LoadOptions {
 }
 
 /** Loads a text from a real file in a directory of its own; paths in the result are under `<dir>`. */
-export async function load(text: string, { env = {}, dataDir, files = {} }: LoadOptions = {}): Promise<LoadResult & { dir: string }> {
+export async function load(
+  text: string,
+  { env = {}, dataDir, files = {} }: LoadOptions = {},
+): Promise<LoadResult & { dir: string }> {
   await using dir = await tempDir('cp-config-');
   const file = dir.join('certplane.yaml');
   await writeFile(file, text);

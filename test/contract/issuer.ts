@@ -9,13 +9,13 @@ import { drive, driveUntil, issued, persisted } from '../issue/support/drive.ts'
 /** What a contract test needs of one kind of issuer. */
 export interface IssuerHarness extends AsyncDisposable {
   /** A new instance on the same store and CA, as after a restart of the process. */
-  create(): Issuer;
+  readonly create: () => Issuer;
   /** A request for names that the issuer can certify; each call another certificate. */
-  request(overrides?: Partial<IssuanceRequest>): IssuanceRequest;
+  readonly request: (overrides?: Partial<IssuanceRequest>) => IssuanceRequest;
   /** Waits on the issuer's clock. */
-  wait(until: number): Promise<void>;
+  readonly wait: (until: number) => Promise<void>;
   /** What the harness can see of clean-up: true while an answer to a challenge is in place. */
-  presenting?(): boolean;
+  readonly presenting?: () => boolean;
 }
 
 /** The contract of `Issuer` in core/ports/issuer.ts, for every implementation. `undefined`: the test was skipped. */

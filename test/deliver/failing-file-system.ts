@@ -25,23 +25,19 @@ export interface FailingFileSystem extends FileSystem {
  */
 export function failingAt(nth: number, moment: 'before' | 'after', error: Error = new Crash()): FailingFileSystem {
   const operations: string[] = [];
-  const handler: ProxyHandler<FileSystem> = {
-    get(target, name: keyof FileSystem) {
-      const operation = target[name] as (...args: unknown[]) => Promise<unknown>;
-      return async (...args: unknown[]) => {
-        if (!changing.has(name)) return await operation(...args);
-        operations.push(`${name} ${String(args[0])}`);
-        if (operations.length > nth || (operations.length === nth && moment === 'before')) throw error;
-        const result = await operation(...args);
-        if (operations.length === nth) throw error;
-        return result;
-      };
-    },
+  const fail = (name: keyof FileSystem, operation: (...args: unknown[]) => Promise<unknown>) => {
+    if (!changing.has(name)) return operation;
+    return async (...args: unknown[]): Promise<unknown> => {
+      operations.push(`${name} ${String(args[0])}`);
+      if (operations.length > nth || (operations.length === nth && moment === 'before')) throw error;
+      const result = await operation(...args);
+      if (operations.length === nth) throw error;
+      return result;
+    };
   };
-  return Object.assign(
-    Object.fromEntries(
-      Object.keys(realFileSystem).map((name) => [name, handler.get?.(realFileSystem, name, undefined)]),
-    ),
-    { operations },
-  ) as FailingFileSystem;
+  const entries = Object.entries(realFileSystem).map(([name, operation]) => [
+    name,
+    fail(name as keyof FileSystem, operation as (...args: unknown[]) => Promise<unknown>),
+  ]);
+  return { ...(Object.fromEntries(entries) as FileSystem), operations };
 }

@@ -92,23 +92,23 @@ test('never (§5.6): certificates that start together share one account and all 
 });
 
 test('never (§5.4): resumed by another process after each step, an order is one newOrder and one finalize', async (t) => {
-  for (const step of acmeSteps) {
-    await using setting = await pebbleSetting(t, { nonceRejectPercent: 0 });
-    if (!setting) return;
+  await using setting = await pebbleSetting(t, { nonceRejectPercent: 0 });
+  if (!setting) return;
+  for (const [done, step] of acmeSteps.entries()) {
     const request = setting.request('a.example.com', 'b.example.com');
     const state = await driveUntil(setting.create(), request, { ...setting, stopAt: (at) => at.step === step });
     assert.ok('step' in state);
     readBundle(issued(await drive(setting.create(), request, { ...setting, from: state })).bundle, request.dnsNames);
-    assert.equal(setting.pebble.countRequests('POST /order-plz'), 1, `newOrder, resumed before ${step}`);
-    assert.equal(setting.pebble.countRequests('POST /finalize-order/'), 1, `finalize, resumed before ${step}`);
-    assert.equal(setting.pebble.certificatesIssued(), 1);
+    assert.equal(setting.pebble.countRequests('POST /order-plz'), done + 1, `newOrder, resumed before ${step}`);
+    assert.equal(setting.pebble.countRequests('POST /finalize-order/'), done + 1, `finalize, resumed before ${step}`);
+    assert.equal(setting.pebble.certificatesIssued(), done + 1);
   }
 });
 
 test('never (§5.4): a process that dies after a step and before it is persisted repeats it without a second order', async (t) => {
-  for (const step of acmeSteps) {
-    await using setting = await pebbleSetting(t, { nonceRejectPercent: 0 });
-    if (!setting) return;
+  await using setting = await pebbleSetting(t, { nonceRejectPercent: 0 });
+  if (!setting) return;
+  for (const [done, step] of acmeSteps.entries()) {
     const request = setting.request('a.example.com', 'b.example.com');
     const stopped = { ...setting, stopAt: (at: { step: string }) => at.step === step };
     const state = await driveUntil(setting.create(), request, stopped);
@@ -119,10 +119,25 @@ test('never (§5.4): a process that dies after a step and before it is persisted
     while (lost.kind === 'continue' && lost.state.step === step && lost.waitUntil !== undefined);
     assert.notEqual(lost.kind, 'failed', step);
     readBundle(issued(await drive(setting.create(), request, { ...setting, from: state })).bundle, request.dnsNames);
-    assert.equal(setting.pebble.countRequests('POST /order-plz'), 1, `newOrder, killed in ${step}`);
-    assert.equal(setting.pebble.countRequests('POST /finalize-order/'), 1, `finalize, killed in ${step}`);
+    assert.equal(setting.pebble.countRequests('POST /order-plz'), done + 1, `newOrder, killed in ${step}`);
+    assert.equal(setting.pebble.countRequests('POST /finalize-order/'), done + 1, `finalize, killed in ${step}`);
     assert.equal(setting.presented.size, 0, `nothing stays presented, killed in ${step}`);
   }
+});
+
+test('an order whose answer was lost is found on any page of the list that the account has', async (t) => {
+  await using setting = await pebbleSetting(t, { nonceRejectPercent: 0, authzReusePercent: 100 });
+  if (!setting) return;
+  const { pebble } = setting;
+  const issuer = setting.create();
+  const request = setting.request('lost.example.com');
+  const state = await driveUntil(issuer, request, { ...setting, stopAt: (at) => at.step === 'order' });
+  assert.ok('step' in state);
+  await issuer.step(request, state, signal);
+  for (let i = 0; i < 7; i += 1) issued(await drive(issuer, setting.request('other.example.com'), setting));
+  issued(await drive(setting.create(), request, { ...setting, from: state }));
+  assert.equal(pebble.countRequests('POST /list-orderz/'), 3, 'three orders a page');
+  assert.equal(pebble.ordersCreated(), 8);
 });
 
 test('names that are still authorized are not proved again', async (t) => {

@@ -23,7 +23,7 @@ const signal = new AbortController().signal;
 interface Setting {
   readonly clock: ManualClock;
   readonly store: MemoryStore;
-  create(lifetimeMs?: number): CaIssuer;
+  readonly create: (lifetimeMs?: number) => CaIssuer;
 }
 
 function setting(): Setting {
@@ -92,6 +92,9 @@ test('openssl verifies a certificate of the private CA against its root alone, a
   }
 });
 
+const keyId = (of: string, name: string): string =>
+  new RegExp(`${name}: ?\\n(?:keyid:)?([0-9A-F:]+)`).exec(of)?.[1] ?? name;
+
 test('the certificates of the private CA carry the extensions they should, critical where RFC 5280 wants it', async (t) => {
   const openssl = await toolOrSkip(t, 'openssl');
   if (!openssl) return;
@@ -111,8 +114,6 @@ test('the certificates of the private CA carry the extensions they should, criti
   assert.match(leaf, /Key Usage: critical\nDigital Signature\n/);
   assert.match(leaf, /Extended Key Usage: ?\nTLS Web Server Authentication\n/);
   assert.match(leaf, /Subject Alternative Name: ?\nDNS:shop.example.com, DNS:\*\.apps\.example\.com\n/);
-  const keyId = (of: string, name: string): string =>
-    new RegExp(`${name}: ?\\n(?:keyid:)?([0-9A-F:]+)`).exec(of)?.[1] ?? name;
   const [subject, authority] = ['X509v3 Subject Key Identifier', 'X509v3 Authority Key Identifier'];
   assert.equal(keyId(leaf, authority), keyId(issuing, subject));
   assert.equal(keyId(issuing, authority), keyId(root, subject));

@@ -69,6 +69,15 @@ test('a backup is taken while writes go on, and is whole', async () => {
   assert.ok(items.length >= 2000 && items.length <= written);
 });
 
+test('a backup never takes the place of what the control plane itself uses', async () => {
+  await using opened = await temporaryStore();
+  const { store, key, dataDir } = opened;
+  for (const name of ['certplane.db', 'certplane.db-wal', 'encryption.key', 'writer.lock.db'])
+    await rejectsWith(backupStore(store, key, join(dataDir, name), never), 'store.exists');
+  await rejectsWith(backupStore(store, key, dataDir, never), 'store.unavailable');
+  await backupStore(store, key, join(dataDir, 'my.backup'), never);
+});
+
 test('a second backup takes the place of the first; an aborted or failed one leaves it', async () => {
   await using directory = await tempDir();
   const { file } = await someBackup(directory);
@@ -79,10 +88,7 @@ test('a second backup takes the place of the first; an aborted or failed one lea
   const aborted = backupStore(opened.store, opened.key, file, stop.signal);
   stop.abort(new Error('stopped'));
   await assert.rejects(aborted, /stopped/);
-  await rejectsWith(
-    backupStore(opened.store, opened.key, directory.join('no/such/dir/b'), never),
-    'internal.unexpected',
-  );
+  await rejectsWith(backupStore(opened.store, opened.key, directory.join('no/such/dir/b'), never), 'store.unavailable');
   assert.ok(readFileSync(file).equals(first));
   assert.deepEqual(readdirSync(directory.path), ['certplane.backup']);
   await backupStore(opened.store, opened.key, file, never);

@@ -67,14 +67,18 @@ export class MemoryStore implements CertificateStore {
   }
 
   async put<K extends RecordKind>(kind: K, put: Put<K>, signal?: AbortSignal): Promise<string> {
+    if (put.key.length === 0 || put.key.length > 512 || !put.key.isWellFormed()) {
+      throw new CertplaneError('internal.unexpected', 'A key has 1 to 512 characters.');
+    }
+    const value = JSON.stringify(put.value);
+    const newSecret = put.secret === undefined ? undefined : JSON.stringify(put.secret);
     await turn(signal);
     await this.beforeWrite?.('put', kind, put.key);
     const present = this.#of(kind).get(put.key);
     this.#check(kind, put.key, present, put.expect);
     this.#revision += 1;
-    const secret = put.secret === undefined ? present?.secret : JSON.stringify(put.secret);
     const revision = String(this.#revision);
-    this.#of(kind).set(put.key, { revision, value: JSON.stringify(put.value), secret });
+    this.#of(kind).set(put.key, { revision, value, secret: newSecret ?? present?.secret });
     this.puts.set(kind, (this.puts.get(kind) ?? 0) + 1);
     return revision;
   }

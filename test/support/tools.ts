@@ -112,7 +112,7 @@ function findOnPath(commands: string[]): string | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/bin'];
   return commands
     .flatMap((command) => directories.filter(Boolean).map((directory) => join(directory, command)))
-    .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+    .find((path) => isFile(path));
 }
 
 function treeEnvironment(tree: string): NodeJS.ProcessEnv {
@@ -142,4 +142,13 @@ function libraryPath(directories: string[]): string {
     (directory) => existsSync(directory) && readdirSync(directory).some((file) => file.includes('.so')),
   );
   return [...new Set([...holding, process.env['LD_LIBRARY_PATH'] ?? ''])].filter(Boolean).join(':');
+}
+
+/** False as well for what may not be looked at: PATH can name directories of another user. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }

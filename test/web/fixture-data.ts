@@ -284,7 +284,7 @@ export function pendingCertificate(now: number): CertificateDetail {
     chainPem: null,
     outputs: [],
     progress: {
-      step: 'wait-order',
+      step: 'collect',
       issuer: 'letsencrypt',
       startedAt: time(now - 21_000),
       waitUntil: time(now + 8_000),

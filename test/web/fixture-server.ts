@@ -33,9 +33,10 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2',
 };
-/** The strictest the real server may send; what the page cannot live with shows as a console error in the tests. */
+/** The real server's; what the page cannot live with shows as a console error in the tests. */
 const policy =
-  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 export const fixtureCookie = 'certplane_session=fixture';
 

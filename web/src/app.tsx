@@ -1,6 +1,6 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback } from 'react';
-import { Route, Switch } from 'wouter';
+import { Redirect, Route, Switch } from 'wouter';
 import { useLive } from './api/live.ts';
 import { logOut, sessionQuery } from './api/queries.ts';
 import { CertificatePage } from './pages/certificate.tsx';
@@ -33,11 +33,12 @@ function Plane({ session }: { readonly session: Session }) {
     client.setQueryData(sessionQuery.queryKey, null);
     client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
   }, [client]);
+  const leave = useMutation({ mutationFn: logOut, onSuccess: forget });
   const connection = useLive(forget);
   useSearchKey();
 
   return (
-    <Shell session={session} connection={connection} onLogOut={() => void logOut().then(forget)}>
+    <Shell session={session} connection={connection} onLogOut={() => leave.mutate()}>
       <Switch>
         <Route path="/" component={OverviewPage} />
         <Route path="/certificates" component={CertificatesPage} />
@@ -47,6 +48,9 @@ function Plane({ session }: { readonly session: Session }) {
         <Route path="/issuers" component={IssuersPage} />
         <Route path="/terminators" component={TerminatorsPage} />
         <Route path="/history" component={HistoryPage} />
+        <Route path="/login">
+          <Redirect to="/" replace />
+        </Route>
         <Route component={NotFoundPage} />
       </Switch>
     </Shell>

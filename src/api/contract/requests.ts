@@ -42,6 +42,5 @@ export const createdTokenSchema = tokenSchema
 
 export const tokenListSchema = z.object({ items: z.array(tokenSchema) }).meta({ id: 'TokenList' });
 
-export type CreateToken = z.infer<typeof createTokenSchema>;
 export type CreatedToken = z.infer<typeof createdTokenSchema>;
 export type TokenList = z.infer<typeof tokenListSchema>;

@@ -38,7 +38,7 @@ const http01Schema = z.strictObject({
   }).default({ host: '::', port: 80 }),
 });
 
-const solverSchema = z.strictObject({
+export const solverSchema = z.strictObject({
   http01: http01Schema.meta({ example: '{}' }),
   dnsNames: listOf(
     exactHostName,
@@ -62,7 +62,7 @@ const solverSchema = z.strictObject({
   ).optional(),
 });
 
-const acmeSchema = z.strictObject({
+export const acmeSchema = z.strictObject({
   directory: option(directory, {
     description: `ACME directory: ${Object.keys(acmeDirectories)
       .map((name) => `\`${name}\``)
@@ -135,5 +135,3 @@ export const issuerSchema = z.strictObject({
     })
     .optional(),
 });
-
-export type IssuerInput = z.output<typeof issuerSchema>;

@@ -18,15 +18,18 @@ export function option<T>(parse: Parser<T>, info: OptionInfo) {
   return z
     .unknown()
     .transform((value, context): T => {
-      const parsed =
-        value === null
-          ? { problem: `There is nothing behind the colon; write ${info.example}, or leave the line out.` }
-          : parse(value);
+      const parsed = value === null || value === undefined ? { problem: absent(value, info) } : parse(value);
       if ('value' in parsed) return parsed.value;
       context.issues.push({ code: 'custom', message: parsed.problem, input: value });
       return z.NEVER;
     })
     .meta({ ...info });
+}
+
+function absent(value: null | undefined, { example }: OptionInfo): string {
+  return value === null
+    ? `There is nothing behind the colon; write ${example}, or leave the line out.`
+    : `This is required; write ${example}.`;
 }
 
 /** A list of such values. */

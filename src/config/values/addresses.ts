@@ -12,8 +12,11 @@ export const listen: Parser<ListenAddress> = (value) => {
     return isIPv6(host) ? withPort(canonicalIPv6(host), port, `[${host}]`) : { problem: notAnAddress(value) };
   }
   if (isIPv4(text)) return { problem: `The address ${text} has no port; write ${text}:8443.` };
-  if (isIPv6(text))
-    return { problem: `An IPv6 address stands in brackets with its port behind; write "[${text}]:8443".` };
+  if (isIPv6(text)) {
+    const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
+    const instead = isIPv6(host) ? `[${host}]:${port}` : `[${text}]:8443`;
+    return { problem: `An IPv6 address stands in brackets with its port behind; write "${instead}".` };
+  }
   if (/^\d+$/.test(text)) return withPort('::', text, '');
   const [, host = '', port = ''] = /^(.*):([^:]*)$/.exec(text) ?? [];
   if (host === '' && port !== '') return withPort('::', port, '');

@@ -31,7 +31,8 @@ function nameAdvice(text: string): string {
     .replace(/[/?#].*$/s, '')
     .replace(/:\d*$/, '');
   if (isIP(bare.replace(/^\[|\]$/g, '')) !== 0) return 'certificates for IP addresses are not made; write a host name.';
-  const cleaned = [bare, bare.replaceAll(/\.{2,}/g, '.').replace(/^\./, ''), bare.replaceAll(/\s+/g, '')]
+  if (/[\s,;]/.test(bare)) return 'write each name as an entry of its own, without spaces.';
+  const cleaned = [bare, bare.replaceAll(/\.{2,}/g, '.').replace(/^\./, '')]
     .map((candidate) => normaliseName(candidate))
     .find((candidate) => candidate !== undefined);
   if (cleaned !== undefined) return `write ${quoteWildcard(cleaned)}.`;

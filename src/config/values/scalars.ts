@@ -71,7 +71,8 @@ export const path: Parser<string> = (value) => {
 export const command: Parser<readonly string[]> = (value) => {
   if (typeof value === 'string') {
     const words = value.trim().split(/\s+/).join(', ');
-    return { problem: `A command is a list, because no shell runs it; write [${words}].` };
+    const instead = words !== '' && words.length <= 100 ? words : 'nginx, -s, reload';
+    return { problem: `A command is a list, because no shell runs it; write [${instead}].` };
   }
   if (!Array.isArray(value) || value.length === 0 || value.length > 256) {
     return {

@@ -5,8 +5,16 @@ import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
 import type { CertificateItem, Revision } from '../../core/feed.ts';
 import { feedKey } from '../../core/feed.ts';
 import type { CertificateSource, SourceEvent } from '../../core/ports/certificate-source.ts';
-import type { KubernetesObject } from './api-client.ts';
+import type { KubernetesObject, WatchClient } from './api-client.ts';
 import { reflect, type ReflectorDeps } from './reflector.ts';
+
+export interface SecretSourceDeps extends Omit<ReflectorDeps, 'client'> {
+  /** Finds the API server and its credentials; called again until it succeeds. The source disposes of the client. */
+  readonly connect: () => Promise<WatchClient>;
+}
+
+/** A missing kubeconfig or token file is looked for again this often. */
+const reconnectMs = 15_000;
 
 interface TlsSecret extends KubernetesObject {
   readonly type?: string;
@@ -20,7 +28,7 @@ export interface SecretSourceOptions {
 }
 
 export function createSecretSource(
-  deps: ReflectorDeps,
+  deps: SecretSourceDeps,
   { namespace, selector }: SecretSourceOptions,
 ): CertificateSource {
   const held = new Map<string, { item: CertificateItem; bundle: Bundle }>();
@@ -61,7 +69,19 @@ export function createSecretSource(
       const path =
         namespace === undefined ? '/api/v1/secrets' : `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`;
       const target = { path, fieldSelector: 'type=kubernetes.io/tls', labelSelector: selector };
-      for await (const event of reflect<TlsSecret>(deps, target, signal)) {
+      let client: WatchClient | undefined;
+      while (client === undefined && !signal.aborted) {
+        try {
+          client = await deps.connect();
+        } catch (error) {
+          const { code, message } = toCertplaneError(error, 'kubernetes.not-configured');
+          yield { type: 'trouble', problem: { code, message } };
+          await deps.clock.sleep(reconnectMs, signal).catch(() => undefined); // aborted: the loop's condition ends it
+        }
+      }
+      if (client === undefined) return;
+      await using _closing = client;
+      for await (const event of reflect<TlsSecret>({ ...deps, client }, target, signal)) {
         switch (event.type) {
           case 'replace': {
             const present = new Set(event.objects.map(idOf));

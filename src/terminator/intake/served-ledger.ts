@@ -10,7 +10,8 @@ interface Served {
 
 /** What every worker has in effect, as opposed to what it has been told. */
 export class ServedLedger {
-  readonly #pending: { readonly sequence: number; readonly slot: SlotId; readonly entry: TableEntry | undefined }[] = [];
+  readonly #pending: { readonly sequence: number; readonly slot: SlotId; readonly entry: TableEntry | undefined }[] =
+    [];
   readonly #served = new Map<SlotId, Served>();
 
   /** The slot changed with that change. */
@@ -25,7 +26,8 @@ export class ServedLedger {
       if (sequence > applied) break;
       settled += 1;
       if (entry === undefined) this.#served.delete(slot);
-      else if (this.#served.get(slot)?.entry.versionId !== entry.versionId) this.#served.set(slot, { entry, since: now });
+      else if (this.#served.get(slot)?.entry.versionId !== entry.versionId)
+        this.#served.set(slot, { entry, since: now });
     }
     this.#pending.splice(0, settled);
     return settled > 0;

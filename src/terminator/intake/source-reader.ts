@@ -1,6 +1,13 @@
 import type { Bundle } from '../../core/bundle.ts';
 import { errorCodes, isAbort, toCertplaneError, type ErrorCode } from '../../core/errors.ts';
-import { feedKey, type CertificateItem, type FeedItem, type FeedKey, type Refusal, type Revision } from '../../core/feed.ts';
+import {
+  feedKey,
+  type CertificateItem,
+  type FeedItem,
+  type FeedKey,
+  type Refusal,
+  type Revision,
+} from '../../core/feed.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { CertificateSource, SourceEvent } from '../../core/ports/certificate-source.ts';
 import type { Log } from '../../core/ports/log.ts';
@@ -8,6 +15,7 @@ import { judge } from '../../core/policy.ts';
 import { admit } from './admission.ts';
 import type { Problems } from './problems.ts';
 import { SnapshotBrake } from './snapshot-brake.ts';
+import { wait } from './wait.ts';
 import { slotOf, type LoadedEntry, type TableEntry } from './table.ts';
 
 /** What a reader does to the rest of the terminator. Every call takes effect at once. */
@@ -241,15 +249,8 @@ export class SourceReader {
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
       const next = Math.min(...[...this.#contenders.values()].map(({ retryAt }) => retryAt ?? Infinity));
-      const round = new AbortController();
-      const either = AbortSignal.any([signal, round.signal]);
-      // Whichever wait ends first; the other one is ended with it.
-      const due = clock.waitUntil(next === Infinity ? clock.now() + 86_400_000 : next, either).catch((error: unknown) => {
-        if (!either.aborted) throw error;
-      });
-      await Promise.race([due, this.#wake.promise]);
-      round.abort();
-      await due;
+      // Whatever is announced or due first.
+      if (!(await wait(clock, Math.min(next, clock.now() + 86_400_000), { signal, wake: this.#wake.promise }))) return;
       const now = clock.now();
       for (const { item, retryAt, failures } of this.#contenders.values()) {
         if (signal.aborted) return;
@@ -272,7 +273,11 @@ export class SourceReader {
     }
     const code = problem.code in errorCodes ? (problem.code as ErrorCode) : 'terminator.source-unreadable';
     problems.set(key, { code, message: problem.message, subject: problem.subject ?? source.name });
-    log.warn('The source cannot be read; what is served stays.', { source: source.name, code, reason: problem.message });
+    log.warn('The source cannot be read; what is served stays.', {
+      source: source.name,
+      code,
+      reason: problem.message,
+    });
   }
 
   #problemKey(what: string): string {
@@ -291,5 +296,17 @@ type Facts = Omit<TableEntry, 'source' | 'rank'>;
 /** Only what the table needs: a chain's facts carry more than is worth keeping for each of many certificates. */
 function tableEntry(facts: Facts, source: string, rank: number): TableEntry {
   const { slot, versionId, certificateId, names, notBefore, notAfter, serial, fingerprint256, chainComplete } = facts;
-  return { slot, versionId, certificateId, names, notBefore, notAfter, serial, fingerprint256, chainComplete, source, rank };
+  return {
+    slot,
+    versionId,
+    certificateId,
+    names,
+    notBefore,
+    notAfter,
+    serial,
+    fingerprint256,
+    chainComplete,
+    source,
+    rank,
+  };
 }

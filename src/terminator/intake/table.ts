@@ -25,7 +25,6 @@ export function slotOf(source: string, certificateId: CertificateId): SlotId {
   return `${source} ${certificateId}`;
 }
 
-
 /**
  * Which certificate answers for which host. What is valid now comes first, then the exact name before the wildcard, then
  * our own before files before Secrets, then the later end.

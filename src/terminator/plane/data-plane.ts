@@ -132,7 +132,9 @@ export class DataPlane {
     await promise;
     server.off('error', reject);
     // Running out of descriptors is the usual reason; the listener goes on by itself.
-    server.on('error', (error) => this.#options.onWarning('A connection could not be accepted.', { error: error.message }));
+    server.on('error', (error) =>
+      this.#options.onWarning('A connection could not be accepted.', { error: error.message }),
+    );
     if (this.#draining) server.close();
     else this.#listeners.set(id, server);
   }

@@ -86,7 +86,8 @@ function connectionOptions(headers: readonly string[]): Set<string> | undefined 
   for (const value of headerValues(headers, 'connection')) {
     for (const option of value.toLowerCase().split(',')) {
       const name = option.trim();
-      if (name !== '' && name !== 'close' && name !== 'keep-alive' && !neverNamed.has(name)) (named ??= new Set()).add(name);
+      if (name !== '' && name !== 'close' && name !== 'keep-alive' && !neverNamed.has(name))
+        (named ??= new Set()).add(name);
     }
   }
   return named;

@@ -1,5 +1,11 @@
 /** HTTP/2 clients (RFC 9113), on node's core stream API. */
-import { constants, performServerHandshake, type Http2Stream, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  performServerHandshake,
+  type Http2Stream,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { hostOfAuthority } from '../../core/names.ts';
 import { answer, type Inbound, type Outbound } from './exchange.ts';

@@ -86,7 +86,11 @@ function join(client: Duplex, backend: Socket): void {
 }
 
 function responseText(status: number, headers: readonly string[]): string {
-  const words: Readonly<Record<number, string>> = { 101: 'Switching Protocols', 502: 'Bad Gateway', 504: 'Gateway Timeout' };
+  const words: Readonly<Record<number, string>> = {
+    101: 'Switching Protocols',
+    502: 'Bad Gateway',
+    504: 'Gateway Timeout',
+  };
   let text = `HTTP/1.1 ${status} ${words[status] ?? ''}\r\n`;
   for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
   return `${text}\r\n`;

@@ -38,7 +38,9 @@ export class Listeners {
 
   /** Where redirects lead: the default port if it is open, else the first. */
   httpsPort(): number | undefined {
-    const ports = [...this.#open.values()].filter(({ socket }) => socket.protocol === 'https').map(({ socket }) => socket.port);
+    const ports = [...this.#open.values()]
+      .filter(({ socket }) => socket.protocol === 'https')
+      .map(({ socket }) => socket.port);
     return ports.includes(443) ? 443 : ports[0];
   }
 
@@ -46,10 +48,15 @@ export class Listeners {
    * Opens what is missing and then closes what is no longer wanted. `beforeAccept` runs when all addresses are bound and
    * nothing is accepted on the new ones yet. Returns what could not be opened; then nothing has been closed.
    */
-  async update(wanted: WantedAddresses, beforeAccept: () => void, signal: AbortSignal): Promise<readonly CertplaneError[]> {
+  async update(
+    wanted: WantedAddresses,
+    beforeAccept: () => void,
+    signal: AbortSignal,
+  ): Promise<readonly CertplaneError[]> {
     const keys = new Map<string, ['https' | 'http', ListenAddress]>();
     for (const protocol of ['https', 'http'] as const) {
-      for (const address of wanted[protocol]) keys.set(`${protocol} ${address.host}:${address.port}`, [protocol, address]);
+      for (const address of wanted[protocol])
+        keys.set(`${protocol} ${address.host}:${address.port}`, [protocol, address]);
     }
     const obsolete = [...this.#open.keys()].filter((key) => !keys.has(key));
     const errors: CertplaneError[] = [];

@@ -29,7 +29,11 @@ export class WorkerHandle {
   constructor(startedAt: number, applied: number, onMessage: (worker: WorkerHandle, message: FromWorker) => void) {
     this.startedAt = startedAt;
     this.applied = applied;
-    this.#child = fork(workerFile, [], { execArgv: [], env: workerEnvironment(), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = fork(workerFile, [], {
+      execArgv: [],
+      env: workerEnvironment(),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#child.on('message', (message: FromWorker) => {
       this.heardAt = performance.now();
       if (message.type === 'listening') this.#listens.get(message.id)?.resolve(undefined);

@@ -55,7 +55,9 @@ export class BackendConnection {
     this.socket.on('drain', () => this.#owner?.onDrain());
     this.socket.on('timeout', () => (this.#owner === undefined ? this.destroy() : this.#owner.onIdle()));
     this.socket.once('end', () => this.#ended());
-    this.socket.once('error', (error: NodeJS.ErrnoException) => this.#fail(failureOf(error, this.#connected), error.code));
+    this.socket.once('error', (error: NodeJS.ErrnoException) =>
+      this.#fail(failureOf(error, this.#connected), error.code),
+    );
     this.socket.once('close', () => {
       clearTimeout(slow);
       this.#fail('backend-closed', 'closed');
@@ -66,7 +68,11 @@ export class BackendConnection {
   /** Usable for another request: open, and nothing came that nobody asked for. */
   get clean(): boolean {
     return (
-      !this.#surplus && !this.socket.destroyed && this.socket.readable && this.socket.writable && this.#owner === undefined
+      !this.#surplus &&
+      !this.socket.destroyed &&
+      this.socket.readable &&
+      this.socket.writable &&
+      this.#owner === undefined
     );
   }
 

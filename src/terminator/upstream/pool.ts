@@ -96,10 +96,7 @@ export class BackendPools {
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
       const url = new URL(origin);
-      pool = new OriginPool(
-        { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) },
-        this.limits,
-      );
+      pool = new OriginPool({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) }, this.limits);
       this.#pools.set(origin, pool);
     }
     return pool;

@@ -63,7 +63,8 @@ export class ResponseParser {
     const before = this.#pending.length;
     const data = before === 0 ? chunk.subarray(at) : Buffer.concat([this.#pending, chunk.subarray(at)]);
     const end = data.indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
-    if (end < 0 ? data.length > longestHead : end > longestHead) throw new BadResponse('The head is larger than 64 KiB.');
+    if (end < 0 ? data.length > longestHead : end > longestHead)
+      throw new BadResponse('The head is larger than 64 KiB.');
     if (end < 0) {
       this.#pending = Buffer.from(data);
       return chunk.length;

@@ -15,8 +15,8 @@ export interface AcmeSetting<C extends Clock = Clock> extends AsyncDisposable {
   readonly clock: C;
   readonly store: MemoryStore;
   /** A new issuer, as after a restart; disposed with the setting. */
-  create(overrides?: { email?: string; caBundlePem?: string; directory?: string }): Issuer;
-  request(...dnsNames: string[]): IssuanceRequest;
+  readonly create: (overrides?: { email?: string; caBundlePem?: string; directory?: string }) => Issuer;
+  readonly request: (...dnsNames: string[]) => IssuanceRequest;
   /** What `present` and `cleanUp` were called with, and what is in place now. */
   readonly presented: Set<string>;
   solver: ChallengeSolver;
@@ -37,6 +37,16 @@ export function acmeSetting<C extends Clock>(options: AcmeSettingOptions<C>): Ac
   stack.defer(async () => await options.solver[Symbol.asyncDispose]?.());
   const store = new MemoryStore();
   const presented = new Set<string>();
+  const watched: ChallengeSolver = {
+    async present(challenge, signal) {
+      await setting.solver.present(challenge, signal);
+      presented.add(challenge.token);
+    },
+    async cleanUp(challenge, signal) {
+      await setting.solver.cleanUp(challenge, signal);
+      presented.delete(challenge.token);
+    },
+  };
   const setting: AcmeSetting<C> = {
     clock: options.clock,
     store,
@@ -44,17 +54,7 @@ export function acmeSetting<C extends Clock>(options: AcmeSettingOptions<C>): Ac
     solver: options.solver,
     create({ email, caBundlePem = options.caPem, directory = options.directory } = {}) {
       const config = { kind: 'acme', name: 'test', directory, email, caBundlePem, solvers: [] } as const;
-      const solverFor = (): ChallengeSolver => ({
-        async present(challenge, signal) {
-          await setting.solver.present(challenge, signal);
-          presented.add(challenge.token);
-        },
-        async cleanUp(challenge, signal) {
-          await setting.solver.cleanUp(challenge, signal);
-          presented.delete(challenge.token);
-        },
-      });
-      const deps = { config, store, solverFor, clock: options.clock, log: options.log ?? silentLog };
+      const deps = { config, store, solverFor: () => watched, clock: options.clock, log: options.log ?? silentLog };
       return stack.use(createAcmeIssuer(deps));
     },
     request(...dnsNames) {
@@ -69,7 +69,7 @@ export function acmeSetting<C extends Clock>(options: AcmeSettingOptions<C>): Ac
 
 export interface PebbleSetting extends AcmeSetting {
   readonly pebble: Pebble;
-  wait(until: number): Promise<void>;
+  readonly wait: (until: number) => Promise<void>;
 }
 
 /** Against a strict Pebble of its own, with http-01 answered by our listener where Pebble looks. */

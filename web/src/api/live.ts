@@ -11,11 +11,13 @@ export type Connection = 'connecting' | 'live' | 'reconnecting';
 const gatherMs = 100;
 const firstRetryMs = 1_000;
 const longestRetryMs = 15_000;
+/** A browser opens at most six HTTP/1.1 connections to one origin, over all tabs: hidden ones give theirs back. */
+const hiddenMs = 5_000;
 
 /**
  * Follows `/api/v1/events`. The browser reconnects by itself and sends Last-Event-ID; where it gives up (an answer
  * other than 200) a new connection starts, and everything is read again. EventSource hides the status, so the first
- * error of an outage is probed with a request: 401 goes to `onLoggedOut`.
+ * error of an outage is probed with a request: 401 goes to `onLoggedOut`. A hidden page does not listen.
  */
 export function useLive(onLoggedOut: () => void): Connection {
   const client = useQueryClient();
@@ -24,7 +26,7 @@ export function useLive(onLoggedOut: () => void): Connection {
   useEffect(() => {
     const ended = new AbortController();
     const take = gather(async (changes) => await applyChanges(client, changes), ended.signal);
-    const source = followEvents({
+    followEvents({
       signal: ended.signal,
       onOpen: () => setConnection('live'),
       onChanges: take,
@@ -33,7 +35,6 @@ export function useLive(onLoggedOut: () => void): Connection {
         probe(ended.signal, onLoggedOut);
       },
     });
-    source.start();
     return () => ended.abort();
   }, [client, onLoggedOut]);
 
@@ -48,33 +49,50 @@ interface FollowOptions {
   readonly onOutage: () => void;
 }
 
-function followEvents({ signal, onOpen, onChanges, onOutage }: FollowOptions) {
+function followEvents({ signal, onOpen, onChanges, onOutage }: FollowOptions): void {
+  let source: EventSource | undefined;
+  let timer: number | undefined;
   let down = false;
   let retryMs = firstRetryMs;
-  function start(startedOver = false): void {
-    const source = new EventSource('/api/v1/events');
-    let timer: number | undefined;
-    signal.addEventListener('abort', () => {
-      source.close();
-      window.clearTimeout(timer);
-    });
-    source.addEventListener('open', () => {
+
+  function start(startedOver: boolean): void {
+    const stream = new EventSource('/api/v1/events');
+    source = stream;
+    stream.addEventListener('open', () => {
       down = false;
       retryMs = firstRetryMs;
       onOpen();
       if (startedOver) onChanges(everythingChanged);
     });
-    source.addEventListener('change', (event) => onChanges(asChanges(JSON.parse(event.data as string) as ChangeEvent)));
-    source.addEventListener('snapshot', () => onChanges(everythingChanged));
-    source.addEventListener('error', () => {
+    stream.addEventListener('change', (event) => onChanges(asChanges(JSON.parse(event.data as string) as ChangeEvent)));
+    stream.addEventListener('snapshot', () => onChanges(everythingChanged));
+    stream.addEventListener('error', () => {
       if (!down) onOutage();
       down = true;
-      if (source.readyState !== EventSource.CLOSED) return;
+      if (stream.readyState !== EventSource.CLOSED) return;
       timer = window.setTimeout(() => start(true), retryMs);
       retryMs = Math.min(retryMs * 2, longestRetryMs);
     });
   }
-  return { start };
+
+  function stop(): void {
+    window.clearTimeout(timer);
+    source?.close();
+    source = undefined;
+  }
+
+  function onVisibility(): void {
+    window.clearTimeout(timer);
+    if (document.visibilityState === 'hidden') timer = window.setTimeout(stop, hiddenMs);
+    else if (source === undefined || source.readyState === EventSource.CLOSED) start(true);
+  }
+
+  // A page kept for the back button must not keep its connection.
+  window.addEventListener('pagehide', stop, { signal });
+  window.addEventListener('pageshow', onVisibility, { signal });
+  document.addEventListener('visibilitychange', onVisibility, { signal });
+  signal.addEventListener('abort', stop);
+  start(false);
 }
 
 /** Collects for a moment, and never starts the next round before the last one is done. */

@@ -47,6 +47,15 @@ export function certificatesQuery(filter: string) {
   });
 }
 
+/** What renews next, for the overview. */
+export const upcomingQuery = queryOptions({
+  queryKey: ['certificates', 'upcoming'],
+  queryFn: async ({ signal }) =>
+    (await request<CertificateList>('/certificates?sort=renewAt&limit=25', { signal })).items
+      .filter(({ nextAction, nextActionAt }) => nextAction !== 'none' && nextActionAt !== null)
+      .slice(0, 5),
+});
+
 export function certificateQuery(id: string) {
   return queryOptions({
     queryKey: ['certificate', id],

@@ -44,7 +44,12 @@ export function CertificateView({ certificate, mayRenew, crumb, history }: Certi
           <Badge look={managedLooks[certificate.managed.state]} title={certificate.managed.reason.message} />
         </p>
       }
-      actions={mayRenew && certificate.managed.state === 'managed' && <RenewButton renewal={renewal} />}
+      actions={
+        mayRenew &&
+        certificate.managed.state === 'managed' && (
+          <RenewButton renewal={renewal} issued={certificate.serial !== null} />
+        )
+      }
     >
       <div className="detail">
         <div className="stack">

@@ -64,7 +64,7 @@ function Name({ certificate: { id, name, names, urgency } }: { readonly certific
     <>
       <Link href={certificatePath(id)} className="row-link" onKeyDown={walkRows}>
         {name}
-        {urgencyWords[urgency] !== undefined && <span className="hidden">, {urgencyWords[urgency]}</span>}
+        {urgencyWords[urgency] !== undefined && <span className="hidden"> {urgencyWords[urgency]}</span>}
       </Link>
       {!alone && (
         <span className="names" title={names.join('\n')}>

@@ -2,7 +2,6 @@ import { Link } from 'wouter';
 import { Badge } from '../parts/badge.tsx';
 import { Card } from '../parts/card.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { Empty } from '../parts/notice.tsx';
 import { RelativeTime } from '../parts/time.tsx';
 import type { Certificate } from '../types.ts';
 import { actionWord, deliveryLook, phaseLook } from '../words/status.ts';
@@ -18,9 +17,10 @@ export function AttentionList({ certificates, total }: AttentionListProps) {
   return (
     <Card title="Needs a person" aside={total > 0 ? <span className="card-count">{total}</span> : undefined}>
       {total === 0 && (
-        <Empty title="Nothing needs a person.">
-          <p>What is due renews by itself; what does not is listed here first.</p>
-        </Empty>
+        <p className="all-well" data-tone="ok">
+          <Icon name="check-circle" />
+          Nothing needs a person. What is due renews by itself.
+        </p>
       )}
       <ul className="rows">
         {certificates.map((certificate) => (

@@ -6,6 +6,7 @@ import { NoticeList } from '../parts/notice-list.tsx';
 import { PhaseCounts } from '../parts/phase-counts.tsx';
 import { TerminatorLines } from '../parts/terminator-lines.tsx';
 import { Timeline } from '../parts/timeline.tsx';
+import { Upcoming } from '../parts/upcoming.tsx';
 import type { Overview, Terminator } from '../types.ts';
 import { AttentionList } from './overview-attention.tsx';
 
@@ -20,7 +21,10 @@ export function OverviewView({ overview, terminators }: OverviewViewProps) {
     <div className="stack">
       <PhaseCounts overview={overview} />
       <div className="columns">
-        <AttentionList certificates={overview.attention} total={overview.attentionTotal} />
+        <div className="stack">
+          <AttentionList certificates={overview.attention} total={overview.attentionTotal} />
+          <Upcoming />
+        </div>
         <div className="stack">
           <Card title="Installation">
             {overview.problems.length === 0 ? (

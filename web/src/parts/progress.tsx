@@ -1,4 +1,5 @@
 import type { CertificateDetail } from '../types.ts';
+import { stepWord } from '../words/status.ts';
 import { Icon } from './icon.tsx';
 import { RelativeTime } from './time.tsx';
 
@@ -13,7 +14,7 @@ export function Progress({ progress: { step, issuer, startedAt, waitUntil, reaso
       <Icon name="spinner" />
       <div>
         <p>
-          <strong>{step.replaceAll('-', ' ')}</strong> at {issuer}. {reason.message}
+          <strong>{stepWord(step)}</strong> at {issuer}. {reason.message}
         </p>
         <p className="meta">
           <span>

@@ -94,6 +94,7 @@ function useMainFocus(path: string) {
   useEffect(() => {
     if (shown.current === path) return;
     shown.current = path;
+    if (window.location.hash !== '') return; // the address names a part of the page, which goes there by itself
     window.scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
   }, [path]);

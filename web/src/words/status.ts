@@ -99,6 +99,25 @@ export function actionWord(action: Certificate['nextAction']): string {
   return actionWords[action];
 }
 
+const stepWords: Readonly<Record<string, string>> = {
+  account: 'Registering the account',
+  order: 'Placing the order',
+  authorize: 'Reading what is to be proven',
+  present: 'Putting the answers in place',
+  respond: 'Asking to be verified',
+  key: 'Making the private key',
+  finalize: 'Waiting for the verification',
+  'clean-up': 'Taking the answers away',
+  collect: 'Waiting for the certificate',
+  download: 'Reading the certificate',
+  sign: 'Signing',
+};
+
+/** An issuer may have steps this page does not know; they are shown as they are called. */
+export function stepWord(step: string): string {
+  return stepWords[step] ?? step;
+}
+
 export function terminatorLook({ connected, upToDate }: Pick<Terminator, 'connected' | 'upToDate'>): Look {
   if (!connected) return { label: 'Not connected', icon: 'cross-circle', tone: 'warn' };
   return upToDate

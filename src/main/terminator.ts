@@ -1,0 +1,75 @@
+/** `certplane terminator`: supervisor, sources and last-good copy, until it is told to stop. */
+import { join } from 'node:path';
+import { isAbort } from '../core/errors.ts';
+import type { CertificateSource } from '../core/ports/certificate-source.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { SourceSpec, TerminatorSettings } from '../core/route.ts';
+import { systemClock as clock } from '../core/system-clock.ts';
+import { createWatchClient } from '../kubernetes/watch/api-client.ts';
+import { connectTo } from '../kubernetes/watch/connection.ts';
+import { createSecretSource } from '../kubernetes/watch/secret-source.ts';
+import { createLastGoodCache } from '../terminator/cache.ts';
+import { createFeedSource } from '../terminator/source/feed-source.ts';
+import { createFilesSource } from '../terminator/source/files-source.ts';
+import { createSupervisor, type Supervisor } from '../terminator/supervisor.ts';
+import { processLog } from './process-log.ts';
+import { readConfig, type ConfigLocation } from './read-config.ts';
+import { stopSignals } from './stop.ts';
+
+/** Several terminators of one control plane will be told apart by it. */
+const terminatorId = 'local';
+
+/** Resolves the exit code. Throws what prevents the start. */
+export async function runTerminator(options: ConfigLocation): Promise<number> {
+  using signals = stopSignals();
+  const log = processLog('terminator');
+  const { config } = await readConfig(options);
+  // Without a readable file the last-good copy has the settings, as long as it is known where it is.
+  const dataDir = config?.dataDir ?? options.dataDir;
+  if (dataDir === undefined) return 1;
+  try {
+    await using supervisor = wireTerminator({ dataDir, settings: config?.terminator, log });
+    await supervisor.start(signals.stop);
+    signals.ready();
+    await signals.stopped;
+    return 0;
+  } catch (error) {
+    if (signals.stop.aborted && isAbort(error)) return 0;
+    throw error;
+  }
+}
+
+export interface TerminatorDeps {
+  readonly dataDir: string;
+  /** From the configuration file; the feed's replace them. */
+  readonly settings: TerminatorSettings | undefined;
+  readonly log: Log;
+}
+
+export function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor {
+  const own = join(dataDir, 'terminator');
+
+  function sourceFor(spec: SourceSpec): CertificateSource {
+    if (spec.kind === 'files') return createFilesSource({ directory: spec.directory, clock, log });
+    const access = settings?.kubernetes ?? {};
+    return createSecretSource(
+      {
+        connect: async () => createWatchClient(await connectTo(access, process.env)),
+        clock,
+        random: { next: Math.random },
+        log,
+      },
+      { namespace: spec.namespace, selector: spec.selector },
+    );
+  }
+
+  return createSupervisor({
+    feed: createFeedSource({ socketPath: join(dataDir, 'run', 'feed.sock'), terminatorId, clock, log }),
+    sourceFor,
+    settings,
+    cache: createLastGoodCache({ directory: join(own, 'last-good'), keyFile: join(own, 'last-good.key') }),
+    terminatorId,
+    clock,
+    log,
+  });
+}

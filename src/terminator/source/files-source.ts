@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { watch, type FSWatcher } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { findPrivateKey, maxBundleBytes, readBundle, splitChain, type Bundle } from '../../core/bundle.ts';
+import type { CertificateId, VersionId } from '../../core/certificate.ts';
+import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
+import type { CertificateItem, Revision } from '../../core/feed.ts';
+import type { CertificateSource, SourceEvent } from '../../core/ports/certificate-source.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
+import { findCertificates, type CertificateFiles } from './files-layout.ts';
+
+export interface FilesSourceOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Looked at again this often, whatever the watch says: network file systems tell nothing. */
+const pollMs = 10_000;
+/** After something unreadable, which is usually half written. */
+const repairMs = 500;
+/** Changes come in bursts. */
+const quietMs = 50;
+
+/** Certificates from a directory of PEM files, whoever writes them: certbot, a mounted Secret, a person. */
+export function createFilesSource(options: FilesSourceOptions): CertificateSource {
+  return new FilesSource(options);
+}
+
+interface Known {
+  /** Size, inode and modification time of what was read. */
+  readonly stamp: string;
+  readonly item: CertificateItem | undefined;
+  readonly bundle: Bundle | undefined;
+}
+
+interface Bad {
+  readonly file: string;
+  readonly error: CertplaneError;
+}
+
+class FilesSource implements CertificateSource {
+  readonly name: string;
+  readonly #options: FilesSourceOptions;
+  /** By certificate id. A file that turns unreadable keeps what it had. */
+  #known = new Map<CertificateId, Known>();
+  #sequence = 0;
+  #listed = '';
+
+  constructor(options: FilesSourceOptions) {
+    this.#options = options;
+    this.name = `files:${options.directory}`;
+  }
+
+  async *subscribe({ signal }: { since?: Revision | undefined; signal: AbortSignal }): AsyncIterable<SourceEvent> {
+    const { clock, directory } = this.#options;
+    // Another process has another epoch: it begins with a snapshot.
+    const epoch = createHash('sha256').update(`${directory} ${clock.now()} ${process.pid}`).digest('hex').slice(0, 16);
+    using watches = new DirectoryWatches();
+    this.#listed = '';
+    let trouble = '';
+    while (!signal.aborted) {
+      const changed = watches.next();
+      const bad: Bad[] = [];
+      try {
+        const snapshot = await this.#scan(watches, bad);
+        if (snapshot !== undefined) {
+          this.#sequence += 1;
+          yield { type: 'snapshot', items: snapshot, revision: { epoch, sequence: this.#sequence }, complete: true };
+        }
+      } catch (error) {
+        bad.push({ file: directory, error: toCertplaneError(error, 'terminator.source-unreadable') });
+      }
+      const sentence = describe(bad);
+      if (sentence !== trouble) yield { type: 'trouble', problem: troubleOf(bad, sentence) };
+      trouble = sentence;
+      await this.#wait(changed, bad.length > 0 ? repairMs : pollMs, signal);
+    }
+  }
+
+  async material(versionId: VersionId, signal: AbortSignal): Promise<Bundle> {
+    signal.throwIfAborted();
+    const known = this.#known.get(versionId.slice(0, versionId.lastIndexOf('#')));
+    if (known?.item?.versionId === versionId && known.bundle !== undefined) return known.bundle;
+    throw new CertplaneError('store.not-found', `${this.#options.directory} no longer has ${versionId}.`);
+  }
+
+  /** Until something changes and it is quiet again, or the time is over. */
+  async #wait(changed: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const round = new AbortController();
+    const poll = clock.sleep(ms, AbortSignal.any([signal, round.signal])).then(undefined, () => undefined);
+    await Promise.race([changed, poll]);
+    round.abort();
+    await poll;
+    if (!signal.aborted) await clock.sleep(quietMs, signal).then(undefined, () => undefined);
+  }
+
+  /** Every certificate there is, or undefined when nothing has changed. What cannot be read goes to `bad`. */
+  async #scan(watches: DirectoryWatches, bad: Bad[]): Promise<readonly CertificateItem[] | undefined> {
+    const { directory } = this.#options;
+    watches.watch(directory);
+    const found = await findCertificates(directory);
+    const known = new Map<CertificateId, Known>();
+    for (const files of found) {
+      const id = `seen/files/${files.name}`;
+      if (dirname(files.chainFile) !== directory) watches.watch(`${directory}/${files.name}`);
+      const before = this.#known.get(id);
+      try {
+        const stamp = await stampOf(files);
+        known.set(
+          id,
+          before?.stamp === stamp ? before : await read(id, files, { stamp, hadKey: before?.item !== undefined }),
+        );
+      } catch (error) {
+        if (before?.item !== undefined) known.set(id, before);
+        bad.push({ file: files.chainFile, error: toCertplaneError(error, 'terminator.source-unreadable') });
+      }
+    }
+    this.#known = known;
+    const items = [...known.values()].flatMap(({ item }) => (item === undefined ? [] : [item]));
+    const listed = items.map(({ versionId }) => versionId).join('\n');
+    if (listed === this.#listed && this.#sequence > 0) return undefined;
+    // Nothing readable in a directory that has something: that is no empty set (DESIGN §5.7).
+    if (items.length === 0 && bad.length > 0) return undefined;
+    this.#listed = listed;
+    return items;
+  }
+}
+
+async function stampOf({ chainFile, keyFile }: CertificateFiles): Promise<string> {
+  const stamps: string[] = [];
+  for (const file of new Set([chainFile, keyFile])) {
+    const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+    stamps.push(`${file} ${ino} ${size} ${mtimeMs} ${ctimeMs}`);
+  }
+  return stamps.join('\n');
+}
+
+async function read(
+  id: CertificateId,
+  files: CertificateFiles,
+  { stamp, hadKey }: { stamp: string; hadKey: boolean },
+): Promise<Known> {
+  const chain = await readBounded(files.chainFile);
+  const key = files.keyFile === files.chainFile ? chain : await readBounded(files.keyFile);
+  const blocks = splitChain(chain);
+  const keyPem = findPrivateKey(key);
+  if (keyPem === undefined && files.keyFile === files.chainFile && blocks.length > 0 && !hadKey) {
+    return { stamp, item: undefined, bundle: undefined }; // certificates without a key: a CA file, nothing to serve
+  }
+  if (keyPem === undefined)
+    throw new CertplaneError('certificate.unparsable', 'There is no complete private key in it.');
+  const bundle = { chainPem: blocks.join(''), keyPem };
+  const { names, notBefore, notAfter, serial, fingerprint256 } = readBundle(bundle);
+  const versionId = `${id}#${fingerprint256.slice(0, 16)}`;
+  const facts = { names, notBefore, notAfter, serial, fingerprint256 };
+  return { stamp, item: { kind: 'certificate', certificateId: id, versionId, ...facts }, bundle };
+}
+
+async function readBounded(file: string): Promise<string> {
+  await using handle = await open(file, 'r');
+  const { size } = await handle.stat();
+  if (size > maxBundleBytes) throw new CertplaneError('certificate.unparsable', 'It is larger than 1 MiB.');
+  const buffer = Buffer.alloc(size);
+  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
+function describe(bad: readonly Bad[]): string {
+  const [first] = bad;
+  if (first === undefined) return '';
+  const more = bad.length > 1 ? ` (and ${bad.length - 1} more)` : '';
+  return `${first.file}: ${first.error.message}${more}`;
+}
+
+function troubleOf(bad: readonly Bad[], message: string): Extract<SourceEvent, { type: 'trouble' }>['problem'] {
+  const [first] = bad;
+  return first === undefined ? undefined : { code: 'terminator.source-unreadable', message, subject: first.file };
+}
+
+/** Watches directories, not files: what is exchanged by rename leaves a file's watch behind (kubelet's `..data`). */
+class DirectoryWatches implements Disposable {
+  readonly #watchers = new Map<string, FSWatcher>();
+  #changed = Promise.withResolvers<void>();
+
+  /** Resolves at the next change. */
+  next(): Promise<void> {
+    this.#changed = Promise.withResolvers();
+    return this.#changed.promise;
+  }
+
+  watch(directory: string): void {
+    if (this.#watchers.has(directory) || this.#watchers.size >= 1_000) return;
+    try {
+      const watcher = watch(directory, { persistent: false }, () => this.#changed.resolve());
+      watcher.on('error', () => this.#forget(directory));
+      this.#watchers.set(directory, watcher);
+    } catch {
+      // Missing, or no watch to be had: the poll sees its changes.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const directory of this.#watchers.keys()) this.#forget(directory);
+  }
+
+  #forget(directory: string): void {
+    this.#watchers.get(directory)?.close();
+    this.#watchers.delete(directory);
+  }
+}

@@ -1,0 +1,347 @@
+import { randomBytes } from 'node:crypto';
+import { CertplaneError, toCertplaneError } from '../core/errors.ts';
+import {
+  formatRevision,
+  type CertificateItem,
+  type ChallengeItem,
+  type FeedKey,
+  type SettingsItem,
+  type TerminatorProblem,
+} from '../core/feed.ts';
+import { namesCover } from '../core/names.ts';
+import type { CertificateSource } from '../core/ports/certificate-source.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Part } from '../core/ports/lifecycle.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { SourceSpec, TerminatorSettings } from '../core/route.ts';
+import type { LastGoodCache } from './cache.ts';
+import { FeedProgress } from './intake/feed-progress.ts';
+import { Holdings } from './intake/holdings.ts';
+import { Problems } from './intake/problems.ts';
+import { Reporter } from './intake/reporter.ts';
+import { Readers } from './intake/readers.ts';
+import type { Intake } from './intake/source-reader.ts';
+import type { LoadedEntry, TableEntry } from './intake/table.ts';
+import { wait } from './intake/wait.ts';
+import type { WorkerSettings } from './ipc/messages.ts';
+import { createTerminatorMetrics, MetricsAddress, type TerminatorMetrics } from './metrics.ts';
+import { Listeners } from './pool/listeners.ts';
+import { WorkerPool } from './pool/worker-pool.ts';
+import type { FeedSource } from './source/feed-source.ts';
+
+export interface SupervisorOptions {
+  readonly feed: FeedSource;
+  /** Makes the sources that settings name. What it throws is a problem of that source alone. */
+  readonly sourceFor: (spec: SourceSpec) => CertificateSource;
+  /** From the configuration file; the feed's settings replace them. Absent: those of the cache, or the feed's first. */
+  readonly settings?: TerminatorSettings | undefined;
+  readonly cache: LastGoodCache;
+  readonly terminatorId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface SupervisorStatus {
+  /** `https://127.0.0.1:8443`, …: where every worker accepts. */
+  readonly listening: readonly string[];
+  readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
+  readonly problems: readonly TerminatorProblem[];
+  /** Certificates that answer for at least one host. */
+  readonly served: number;
+  /** Listening, and a first set of certificates is in effect. */
+  readonly ready: boolean;
+  /** Where /metrics, /livez and /readyz are, if anywhere. */
+  readonly metricsPort?: number | undefined;
+}
+
+export interface Supervisor extends Part {
+  status(): SupervisorStatus;
+  /** Accepts nothing more, lets open exchanges end (at most `timeouts.drainMs`), ends the workers. Disposal does it, too. */
+  drain(): Promise<void>;
+  /** Lets go of certificates that the brake holds (DESIGN §5.7); SIGHUP's meaning. */
+  confirmShrink(): Promise<void>;
+}
+
+/**
+ * The terminator: reads sources, decides what answers for which host, and keeps workers that serve it. `start` resolves
+ * when the addresses of known settings are open (at once when there are none yet) and throws
+ * `terminator.address-in-use` or `terminator.address-forbidden` when they cannot be.
+ */
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  return new TerminatorSupervisor(options);
+}
+
+const housekeepingMs = 5_000;
+const crashShownMs = 300_000;
+class TerminatorSupervisor implements Supervisor, Intake {
+  readonly #options: SupervisorOptions;
+  readonly #stop = new AbortController();
+  readonly #problems: Problems;
+  readonly #holdings: Holdings;
+  readonly #pool: WorkerPool;
+  readonly #listeners: Listeners;
+  readonly #progress: FeedProgress;
+  readonly #reporter: Reporter;
+  readonly #metrics: TerminatorMetrics;
+  readonly #metricsAddress: MetricsAddress;
+  readonly #ticketKeys = randomBytes(48).toString('base64');
+  readonly #readers: Readers;
+  readonly #tasks: Promise<void>[] = [];
+  #settings: TerminatorSettings | undefined;
+  #configuring: Promise<unknown> = Promise.resolve();
+  #unopened = false;
+  #firstSet = false;
+  #crashedAt = 0;
+  #tableChanged = Promise.withResolvers<void>();
+  #drained: Promise<void> | undefined;
+  #disposed: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { clock, log, feed, terminatorId, cache } = options;
+    this.#problems = new Problems(clock, () => this.#reporter?.touch());
+    this.#metrics = createTerminatorMetrics({
+      connections: () => this.#pool.live.reduce((sum, worker) => sum + worker.connections, 0),
+      workers: () => this.#pool.live.length,
+      certificates: () => this.status().served,
+      problems: () => countBy(this.#problems.list().map(({ code }) => code)),
+      lagSeconds: () => this.#progress.lagMs() / 1000,
+      feedConnected: () => !this.#problems.list().some(({ code }) => code === 'terminator.control-unreachable'),
+    });
+    this.#metricsAddress = new MetricsAddress(this.#metrics.registry, () => this.status().ready);
+    this.#holdings = new Holdings({
+      cache,
+      problems: this.#problems,
+      now: () => clock.now(),
+      apply: (change) => this.#pool.apply([change]),
+    });
+    this.#pool = new WorkerPool(
+      {
+        clock,
+        log,
+        startMessage: () => ({
+          type: 'start',
+          settings: this.#workerSettings(),
+          challenges: [...this.#holdings.challenges],
+          ticketKeys: this.#ticketKeys,
+        }),
+        resolve: (host) => this.#holdings.resolve(host),
+        currentVersion: (slot) => this.#holdings.current(slot)?.versionId,
+        material: (slot) => this.#holdings.material(slot),
+        onProgress: () => this.#progressed(),
+        onCounters: (_worker, counters) => this.#metrics.count(counters),
+        onRefused: (message, subject) => {
+          this.#problems.set(`worker refused ${subject}`, { code: 'certificate.unparsable', message, subject });
+        },
+        onCrash: (message) => this.#crashed(message),
+      },
+      this.#stop.signal,
+    );
+    this.#listeners = new Listeners(this.#pool, clock);
+    const { sourceFor } = options;
+    const problems = this.#problems;
+    this.#readers = new Readers({ feed, sourceFor, intake: this, problems, clock, log }, this.#stop.signal);
+    this.#progress = new FeedProgress({
+      clock,
+      acknowledge: (revision, refusals) =>
+        feed.acknowledge({
+          terminatorId,
+          revision: formatRevision(revision),
+          workers: this.#pool.live.length,
+          refusals,
+        }),
+    });
+    this.#reporter = new Reporter({
+      terminatorId,
+      clock,
+      served: () => this.#holdings.served(),
+      state: () => {
+        const { problems, workers, listening } = this.status();
+        return { problems, workers, listening };
+      },
+      send: (report) => feed.report(report),
+    });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => void this[Symbol.asyncDispose](), { once: true });
+    try {
+      const restored = await this.#holdings.restore();
+      this.#readers.restore(restored);
+      this.#firstSet = this.#holdings.size > 0;
+      const settings = this.#options.settings ?? restored.settings;
+      const [error] = settings === undefined ? [] : await this.#configure(settings);
+      if (error !== undefined) throw error;
+      this.#readers.readFeed();
+      this.#tasks.push(this.#reporter.run(this.#stop.signal), this.#watchTurns(), this.#keepHouse());
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  status(): SupervisorStatus {
+    const listening = this.#listeners.list();
+    const { live } = this.#pool;
+    return {
+      listening,
+      workers: live.map(({ pid, startedAt, connections }) => ({ pid, startedAt, connections })),
+      problems: this.#problems.list(),
+      served: this.#holdings.served().size,
+      ready: listening.length > 0 && live.length > 0 && this.#firstSet && this.#drained === undefined,
+      metricsPort: this.#metricsAddress.port,
+    };
+  }
+
+  async confirmShrink(): Promise<void> {
+    await this.#readers.confirmShrink();
+  }
+
+  drain(): Promise<void> {
+    this.#drained ??= this.#pool.drain(this.#settings?.timeouts.drainMs ?? 0).then(() => this.#listeners.closeAll());
+    return this.#drained;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#end();
+    return this.#disposed;
+  }
+
+  // What readers do to the rest
+
+  current(slot: string): TableEntry | undefined {
+    return this.#holdings.current(slot);
+  }
+
+  put(loaded: LoadedEntry, item: CertificateItem): void {
+    if (this.#holdings.current(loaded.entry.slot) !== undefined) this.#metrics.rotated();
+    this.#holdings.put(loaded, item);
+    this.#problems.clear(`worker refused ${loaded.entry.slot}`);
+    this.#tableChanged.resolve();
+  }
+
+  drop(slot: string): void {
+    this.#holdings.drop(slot);
+    this.#problems.clear(`worker refused ${slot}`);
+  }
+
+  async other(item: ChallengeItem | SettingsItem): Promise<void> {
+    const { name } = this.#options.feed;
+    if (item.kind === 'challenge') {
+      this.#holdings.putChallenge(name, item);
+      return;
+    }
+    this.#holdings.keepSettings(name, item.settings);
+    await this.#configure(item.settings);
+  }
+
+  otherRemoved(key: FeedKey): void {
+    if (key.startsWith('challenge/')) this.#holdings.removeChallenge(this.#options.feed.name, key);
+  }
+
+  reached(...[source, revision, complete]: Parameters<Intake['reached']>): void {
+    if (complete) this.#firstSet = true;
+    // What is refused now must be announced again after a restart, so the copy stays before it.
+    if (this.#readers.refusals(source).length === 0) this.#holdings.keepRevision(source, revision);
+    if (source === this.#options.feed.name) this.#progress.reached(revision, this.#pool.sequence);
+    this.#progressed();
+    this.#reporter.touch();
+  }
+
+  refusalsChanged(): void {
+    this.#progressed();
+  }
+
+  wantedNames(...[entry, item]: Parameters<Intake['wantedNames']>): readonly string[] {
+    // What to carry is control's decision for its own certificates; elsewhere, what routes need of the present one.
+    if (entry === undefined || entry.rank === 0) return item.names;
+    const routed = (this.#settings?.routes ?? []).flatMap(({ hosts }) => hosts);
+    return [...item.names, ...routed.filter((host) => namesCover(entry.names, host))];
+  }
+
+  // Everything else
+
+  #progressed(): void {
+    const { applied } = this.#pool;
+    if (this.#holdings.settle(applied)) this.#reporter.touch();
+    this.#progress.settle(applied, this.#readers.refusals(this.#options.feed.name));
+  }
+
+  #crashed(message: string): void {
+    this.#metrics.workerRestarted();
+    this.#crashedAt = this.#options.clock.now();
+    this.#problems.set('worker', { code: 'terminator.worker-failed', message });
+  }
+
+  #workerSettings(): WorkerSettings {
+    if (this.#settings === undefined)
+      throw new CertplaneError('internal.unexpected', 'A worker started without settings.');
+    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort() };
+  }
+
+  /** Puts settings in effect, one set after the other. Returns what could not be opened; that is tried again. */
+  async #configure(settings: TerminatorSettings): Promise<readonly CertplaneError[]> {
+    const result = this.#configuring.then(() => this.#reconfigure(settings));
+    this.#configuring = result.catch(() => undefined); // whoever asked gets the error
+    return await result;
+  }
+
+  async #reconfigure(settings: TerminatorSettings): Promise<readonly CertplaneError[]> {
+    const same = JSON.stringify(settings) === JSON.stringify(this.#settings);
+    if (this.#drained !== undefined || (same && !this.#unopened)) return [];
+    this.#settings = settings;
+    this.#pool.setCount(Math.max(1, settings.workers));
+    const tell = (): void => void this.#pool.apply([{ kind: 'settings', settings: this.#workerSettings() }]);
+    const errors = [...(await this.#listeners.update(settings, tell, this.#stop.signal))];
+    const sources = this.#readers.update(settings.sources);
+    // The copy may have some of sources that have been taken out of the configuration meanwhile.
+    if (sources !== undefined) this.#holdings.retainSources(sources);
+    await this.#metricsAddress.serve(settings.metrics).catch((error: unknown) => errors.push(toCertplaneError(error)));
+    this.#problems.clearPrefix('listen ');
+    for (const [i, { code, message }] of errors.entries()) this.#problems.set(`listen ${i}`, { code, message });
+    this.#unopened = errors.length > 0;
+    this.#reporter.touch();
+    return errors;
+  }
+
+  /** Certificates begin and cease to be valid while nothing else happens; then another one may be the better answer. */
+  async #watchTurns(): Promise<void> {
+    const { signal } = this.#stop;
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      this.#tableChanged = Promise.withResolvers();
+      const turn = this.#holdings.nextTurn();
+      if (await wait(clock, turn?.at ?? clock.now() + 86_400_000, { signal, wake: this.#tableChanged.promise })) {
+        if (turn !== undefined && clock.now() >= turn.at)
+          this.#pool.apply([{ kind: 'certificate', names: turn.names }]);
+        this.#reporter.touch();
+      }
+    }
+  }
+
+  async #keepHouse(): Promise<void> {
+    const { signal } = this.#stop;
+    const { clock } = this.#options;
+    while (await wait(clock, clock.now() + housekeepingMs, { signal })) {
+      this.#pool.killSilent();
+      if (this.#crashedAt > 0 && clock.now() - this.#crashedAt > crashShownMs) this.#problems.clear('worker');
+      if (this.#unopened && this.#settings !== undefined) await this.#configure(this.#settings);
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#stop.abort(new CertplaneError('process.aborted', 'The terminator is stopping.'));
+    await this.drain();
+    await Promise.all([...this.#tasks, this.#readers.ended()]);
+    await this.#configuring;
+    await this.#metricsAddress[Symbol.asyncDispose]();
+    await this.#holdings.flush();
+  }
+}
+
+function countBy(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}

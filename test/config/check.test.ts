@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { checkConfig } from '../../src/config/check.ts';
+import { formatProblem } from '../../src/config/problems.ts';
+import { tempDir, type TempDir } from '../support/tempdir.ts';
+
+const keyed = { CERTPLANE_ENCRYPTION_KEY_FILE: '/etc/certplane/key', PATH: '/usr/bin:/bin' };
+
+async function check(dir: TempDir, text: string, options: { env?: NodeJS.ProcessEnv; listen?: boolean } = {}) {
+  const file = dir.join('certplane.yaml');
+  await writeFile(file, text);
+  const { env = keyed, listen = false } = options;
+  const { problems } = await checkConfig({ file, env, listen });
+  return problems.map((one) => formatProblem('certplane.yaml', one).replaceAll(dir.path, '<dir>'));
+}
+
+test('a generated encryption key is reported as guarding the database but not the directory', async () => {
+  await using dir = await tempDir();
+  const [line] = await check(dir, 'dataDir: ./state', { env: {} });
+  assert.match(
+    line ?? '',
+    /^certplane\.yaml:1:10: warning: dataDir: The encryption key is a generated file in <dir>\/state: it guards copies of the database, but not of the whole directory\./,
+  );
+  assert.deepEqual(await check(dir, 'dataDir: ./state', { env: keyed }), []);
+  await writeFile(dir.join('certplane-encryption-key'), '');
+  assert.deepEqual(await check(dir, 'dataDir: ./state', { env: { CREDENTIALS_DIRECTORY: dir.path } }), []);
+});
+
+test('output directories that cannot be made or written, and reload programs that are not there, are warnings', async (t) => {
+  await using dir = await tempDir();
+  await writeFile(dir.join('file'), '');
+  await mkdir(dir.join('closed'));
+  await chmod(dir.join('closed'), 0o500);
+  const asRoot = process.getuid?.() === 0;
+  if (asRoot) t.diagnostic('root may write everywhere, so the closed directory is not tried');
+  const lines = await check(
+    dir,
+    `issuers: { local: { ca: {} } }
+certificates:
+  a:
+    dnsNames: [a.example.com]
+    outputs:
+      - files: { directory: new/deep/directory }
+        reloadCommand: [sh, -c, "true"]
+      - files: { directory: file/below }
+        reloadCommand: [no-such-program-at-all]
+      - files: { directory: closed/below }
+        reloadCommand: [/no/such/program]
+`,
+  );
+  const expected = [
+    'certplane.yaml:8:29: warning: certificates.a.outputs[1].files.directory: <dir>/file is not a directory, so the output directory <dir>/file/below cannot be used; write another path.',
+    'certplane.yaml:9:9: warning: certificates.a.outputs[1].reloadCommand: There is no program no-such-program-at-all that this user may run; write its full path.',
+    ...(asRoot
+      ? []
+      : [
+          'certplane.yaml:10:29: warning: certificates.a.outputs[2].files.directory: This user may not write to <dir>/closed, so the output directory <dir>/closed/below cannot be used; change its owner, or write another path.',
+        ]),
+    'certplane.yaml:11:9: warning: certificates.a.outputs[2].reloadCommand: There is no program /no/such/program that this user may run; write its full path.',
+  ];
+  assert.deepEqual(lines, expected);
+});
+
+test('addresses are tried only when asked for', async () => {
+  await using dir = await tempDir();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const text = `admin: { listen: "127.0.0.1:0" }
+metrics: false
+terminator: { https: { listen: ["127.0.0.1:${port}", "192.0.2.1:9"] }, http: false }
+`;
+  assert.deepEqual(await check(dir, text), []);
+  const lines = await check(dir, text, { listen: true });
+  server.close();
+  assert.deepEqual(lines, [
+    `certplane.yaml:3:24: error: terminator.https.listen: 127.0.0.1:${port} cannot be opened: another program has it open; stop that one, or write another port.`,
+    'certplane.yaml:3:24: error: terminator.https.listen: 192.0.2.1:9 cannot be opened: this machine does not have that address; write 127.0.0.1, 0.0.0.0 or another of its own.',
+  ]);
+});
