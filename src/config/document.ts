@@ -24,16 +24,13 @@ export function parseText(text: string): ParsedDocument {
     });
     documents = [...parsed] as Document[];
   } catch (error) {
-    // Only the parser's own limits end here: text nested so deep that its recursion does not fit the stack.
-    const message =
-      error instanceof RangeError
-        ? 'The file is nested too deeply to be read; write it with less nesting.'
-        : `The file cannot be read as YAML (${error instanceof Error ? error.message.split('\n')[0] : 'unknown error'}).`;
-    return failed(lines, [{ path: '', message, severity: 'error' }]);
+    return failed(lines, [unreadable(error instanceof Error ? error.message : 'unknown error')]);
   }
   const [document, second] = documents;
   if (document === undefined) return { root: null, locator: new Locator(null, lines, new WeakMap()), problems: [] };
   const place = (offset: number) => new Locator(null, lines, new WeakMap()).ofOffset(offset);
+  const overflow = document.errors.find(({ message }) => tooDeep.test(message));
+  if (overflow !== undefined) return failed(lines, [{ ...unreadable(overflow.message), ...place(overflow.pos[0]) }]);
   const problems: ConfigProblem[] = [];
   for (const error of [...document.errors, ...document.warnings]) {
     const message = syntaxSentence(error, text);
@@ -58,6 +55,16 @@ export function parseText(text: string): ParsedDocument {
 
 function failed(lines: LineCounter, problems: readonly ConfigProblem[]): ParsedDocument {
   return { root: null, locator: new Locator(null, lines, new WeakMap()), problems };
+}
+
+/** How the parser's recursion ends where the text is nested deeper than the stack; it reports that as an error of the text. */
+const tooDeep = /^Maximum call stack/;
+
+function unreadable(reason: string): ConfigProblem {
+  const message = tooDeep.test(reason)
+    ? 'The file is nested too deeply to be read; write it with less nesting.'
+    : `The file cannot be read as YAML (${reason.split('\n')[0]}).`;
+  return { path: '', message, severity: 'error' };
 }
 
 function syntaxSentence(error: YAMLError, text: string): string {

@@ -43,7 +43,8 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
   const onStop = (): void => void current?.kill('SIGTERM');
   stop.addEventListener('abort', onStop);
 
-  function once(): Promise<number> {
+  /** Resolves the exit code, or undefined when a signal ended it. */
+  function once(): Promise<number | undefined> {
     const child = spawn(process.execPath, [bin, ...args], {
       // fd 3 is the pipe by which either side notices the end of the other.
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
@@ -61,7 +62,7 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
         log.error('child cannot be started', { child: name, reason: error.message });
         resolve(1);
       });
-      child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+      child.once('exit', (code) => resolve(code ?? undefined));
     });
   }
 
@@ -72,12 +73,17 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
       const code = await once();
       current = undefined;
       if (stop.aborted) break;
-      if (!everReady) {
+      // What ends by itself before it was ever ready has said why and would say it again; a kill or a crash would not.
+      if (!everReady && code !== undefined) {
         first.reject(new ChildFailed(name, code));
         break;
       }
       if (performance.now() - startedAt > steadyMs) wait = restartMs.first;
-      log.error('child ended unexpectedly and is started again', { child: name, code, afterMs: wait });
+      log.error('child ended unexpectedly and is started again', {
+        child: name,
+        code: code ?? 'killed',
+        afterMs: wait,
+      });
       try {
         await delay(wait, undefined, { signal: stop });
       } catch {

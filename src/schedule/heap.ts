@@ -1,12 +1,17 @@
 interface Node {
   readonly key: string;
   readonly at: number;
+  readonly turn: number;
 }
 
-/** Keys by a number each, the smallest first; a key is there once, and is set again or deleted in O(log n). */
+/**
+ * Keys by a number each, the smallest first and among equals the one that came first; a key is there once, and is set
+ * again or deleted in O(log n).
+ */
 export class KeyedHeap {
   readonly #nodes: Node[] = [];
   readonly #places = new Map<string, number>();
+  #turn = 0;
 
   get size(): number {
     return this.#nodes.length;
@@ -16,13 +21,14 @@ export class KeyedHeap {
     return this.#places.has(key);
   }
 
-  peek(): Node | undefined {
+  peek(): { readonly key: string; readonly at: number } | undefined {
     return this.#nodes[0];
   }
 
   set(key: string, at: number): void {
     const place = this.#places.get(key) ?? this.#nodes.length;
-    this.#put(place, { key, at });
+    this.#turn += 1;
+    this.#put(place, { key, at, turn: this.#turn });
     this.#settle(place);
   }
 
@@ -38,7 +44,7 @@ export class KeyedHeap {
     return true;
   }
 
-  pop(): Node | undefined {
+  pop(): { readonly key: string; readonly at: number } | undefined {
     const first = this.#nodes[0];
     if (first !== undefined) this.delete(first.key);
     return first;
@@ -46,17 +52,19 @@ export class KeyedHeap {
 
   #settle(from: number): void {
     let place = from;
-    while (place > 0 && this.#at(place) < this.#at((place - 1) >>> 1)) place = this.#swap(place, (place - 1) >>> 1);
+    while (place > 0 && this.#before(place, (place - 1) >>> 1)) place = this.#swap(place, (place - 1) >>> 1);
     for (;;) {
       const left = 2 * place + 1;
-      const child = this.#at(left + 1) < this.#at(left) ? left + 1 : left;
-      if (this.#at(child) >= this.#at(place)) return;
+      const child = this.#before(left + 1, left) ? left + 1 : left;
+      if (!this.#before(child, place)) return;
       place = this.#swap(place, child);
     }
   }
 
-  #at(place: number): number {
-    return this.#nodes[place]?.at ?? Infinity;
+  #before(a: number, b: number): boolean {
+    const [first, second] = [this.#nodes[a], this.#nodes[b]];
+    if (first === undefined || second === undefined) return false;
+    return first.at < second.at || (first.at === second.at && first.turn < second.turn);
   }
 
   #swap(a: number, b: number): number {

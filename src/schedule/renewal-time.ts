@@ -13,7 +13,8 @@ export function renewalPlan(record: CertificateRecord, current: VersionRecord): 
   if (known !== undefined && known.ari === record.ari) return known.plan;
   const planned = planRenewal(record.id, current, record.ari);
   const lifetime = current.notAfter - current.notBefore;
-  const earliest = Math.min(current.issuedAt + Math.min(minute, lifetime / 4), current.notAfter - lifetime / 8);
+  const left = Math.max(0, current.notAfter - current.issuedAt);
+  const earliest = current.issuedAt + Math.min(minute, lifetime / 4, left / 2);
   const plan = { ...planned, at: Math.round(Math.min(Math.max(planned.at, earliest), current.notAfter)) };
   plans.set(current, { ari: record.ari, plan });
   return plan;

@@ -3,8 +3,6 @@ import { test } from 'node:test';
 import { parseText } from '../../src/config/document.ts';
 import { loaded, problemsOf } from './loading.ts';
 
-const place = /^certplane\.yaml(?::\d+:\d+)?: error: /;
-
 test('a key that is there twice is named with the line of the second one', async () => {
   assert.deepEqual(await problemsOf('admin: {}\ndataDir: a\nadmin: {}\n'), [
     'certplane.yaml:3:1: error: admin: The key "admin" is here twice; keep one of them.',
@@ -59,7 +57,7 @@ test('aliases that multiply, and nesting without end, are refused and cost littl
   for (const open of ['[', '{a: ']) {
     const deep = await problemsOf(`a: ${open.repeat(100_000)}`);
     assert.equal(deep.length, 1);
-    assert.match(deep[0] ?? '', place);
+    assert.match(deep[0] ?? '', /: error: The file is nested too deeply to be read; write it with less nesting\./);
   }
 });
 

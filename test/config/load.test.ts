@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { defaultTimeouts } from '../../src/core/route.ts';
 import { TestCa } from '../support/test-ca.ts';
-import { load, loaded, problemsOf } from './loading.ts';
+import { load, loaded, problemsOf, type LoadOptions } from './loading.ts';
 
 test('four lines are an HTTPS site with an automatic certificate', async () => {
   const { config, problems, dir } = await load(`terminator:
@@ -272,11 +272,12 @@ function yaml(hmacKey: string): string {
   return `issuers: { p: { acme: { directory: letsencrypt, externalAccount: { keyId: k, hmacKey: ${hmacKey} } } } }\n`;
 }
 
+async function hmacKey(value: string, options: LoadOptions = {}): Promise<unknown> {
+  const [issuer] = (await loaded(yaml(value), options)).issuers;
+  return issuer?.kind === 'acme' ? issuer.externalAccount?.hmacKey : undefined;
+}
+
 test('never (§5.9): a secret comes from the environment or a file, and no message repeats it', async () => {
-  const hmacKey = async (value: string, options = {}): Promise<unknown> => {
-    const [issuer] = (await loaded(yaml(value), options)).issuers;
-    return issuer?.kind === 'acme' ? issuer.externalAccount?.hmacKey : undefined;
-  };
   assert.equal(await hmacKey('"${KEY}"', { env: { KEY: 'from-env' } }), 'from-env');
   assert.equal(await hmacKey('{ file: key.txt }', { files: { 'key.txt': 'from-file\n' } }), 'from-file');
   assert.equal(await hmacKey('literal'), 'literal');

@@ -32,7 +32,10 @@ const mishap: fc.Arbitrary<Mishap | undefined> = fc.oneof(
   fc.constant<Mishap>({ hangs: true }),
 );
 const move: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 6 * minute }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 6 * minute }) }),
+  },
   fc.record({ kind: fc.constant('jump' as const), ms: fc.integer({ min: 1_000, max: 20 * minute }) }),
   fc.constant({ kind: 'restart' as const }),
   fc.constant({ kind: 'kill' as const }),
@@ -144,7 +147,10 @@ function assertJustified(issued: readonly Issued[], changedAt: ReadonlyMap<strin
 }
 
 test('never expired while its issuer is up for more than half of the time', async () => {
-  const outage = fc.record({ upMs: fc.integer({ min: minute, max: 5 * minute }), share: fc.double({ min: 0.1, max: 0.9, noNaN: true }) });
+  const outage = fc.record({
+    upMs: fc.integer({ min: minute, max: 5 * minute }),
+    share: fc.double({ min: 0.1, max: 0.9, noNaN: true }),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(outage, { minLength: 3, maxLength: 12 }), async (outages) => {
       const clock = new ManualClock();

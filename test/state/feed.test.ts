@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { parseRevision, type CertificateItem, type FeedItem, type FeedLine, type Revision } from '../../src/core/feed.ts';
+import {
+  parseRevision,
+  type CertificateItem,
+  type FeedItem,
+  type FeedLine,
+  type Revision,
+} from '../../src/core/feed.ts';
 import { feedKey } from '../../src/core/feed.ts';
 import type { CertificateStore } from '../../src/core/ports/certificate-store.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
@@ -133,7 +139,10 @@ test('never (§5.4): a restart keeps epoch, sequence and items, challenges among
   const second = await load(opened.store);
   assert.deepEqual(second.revision(), revision);
   assert.deepEqual(stateOf(second), stateOf(first));
-  assert.deepEqual(second.read({ epoch: revision.epoch, sequence: 1 }), first.read({ epoch: revision.epoch, sequence: 1 }));
+  assert.deepEqual(
+    second.read({ epoch: revision.epoch, sequence: 1 }),
+    first.read({ epoch: revision.epoch, sequence: 1 }),
+  );
 });
 
 test('a lost epoch starts a new one, and every subscriber a snapshot', async () => {

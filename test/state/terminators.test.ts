@@ -129,7 +129,10 @@ test('what is served is merged from reports, and replaced by a complete one', ()
   assert.equal(terminators.servedBy('a')[0]?.versionId, 'a#2');
   terminators.served(report('one', { complete: true, served: [served('seen/x', 1, 'files:/etc/certs')] }));
   assert.deepEqual(terminators.servedBy('a'), []);
-  assert.deepEqual(terminators.observed().map(({ certificateId }) => certificateId), ['seen/x']);
+  assert.deepEqual(
+    terminators.observed().map(({ certificateId }) => certificateId),
+    ['seen/x'],
+  );
   assert.deepEqual(changes.at(-1)?.toSorted(), ['a', 'seen/x']);
   terminators.disconnected('one');
   assert.equal(terminators.observed()[0]?.connected, false);

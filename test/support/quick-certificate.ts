@@ -4,7 +4,12 @@ import { createPrivateKey, generateKeyPairSync, createPublicKey, sign } from 'no
  * A self-signed certificate made at once: no promise, no thread, so that a test with a manual clock stays in step.
  * Deliberately not the code under test.
  */
-export function quickCertificate(options: { names: readonly string[]; notBefore: number; notAfter: number; keyPem: string }): string {
+export function quickCertificate(options: {
+  names: readonly string[];
+  notBefore: number;
+  notAfter: number;
+  keyPem: string;
+}): string {
   const key = createPrivateKey(options.keyPem);
   serial += 1;
   const algorithm = sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02])); // ecdsa-with-SHA256

@@ -112,7 +112,7 @@ export async function startFixtureServer(start: Partial<World> = {}): Promise<Fi
       response.writeHead(204).end();
       return;
     }
-    if (path === '/events') return stream(response);
+    if (path === '/events') return stream(request, response);
     answer(request, response, url, path);
   }
 
@@ -145,9 +145,13 @@ export async function startFixtureServer(start: Partial<World> = {}): Promise<Fi
     problem(response, 409, 'renewal.in-progress', 'A renewal of this certificate is already running.');
   }
 
-  function stream(response: ServerResponse): void {
+  /** As the real one: who has not seen the latest event is told to read everything again. */
+  function stream(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write('retry: 100\n\n');
+    if (request.headers['last-event-id'] !== `fixture.${sequence}`) {
+      response.write(`id: fixture.${sequence}\nevent: snapshot\ndata: {}\n\n`);
+    }
     streams.add(response);
     response.once('close', () => streams.delete(response));
   }

@@ -75,6 +75,7 @@ export const backend: Parser<string> = (value) => {
   if (typeof value === 'number') return { problem: `A backend is a URL; write http://127.0.0.1:${value}.` };
   if (typeof value !== 'string')
     return { problem: `A backend is a URL, not ${describeValue(value)}; write http://127.0.0.1:3000.` };
+  if (value.length > 300) return { problem: 'A backend URL has at most 300 characters; write http://127.0.0.1:3000.' };
   const url = URL.parse(value.trim());
   if (url === null || !/^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim())) {
     const guess = URL.parse(`http://${value.trim()}`);

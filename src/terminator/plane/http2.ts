@@ -36,6 +36,9 @@ export class Http2Front {
     session.setTimeout(this.#options.idleMs(), () => {
       if (open === 0) session.close();
     });
+    session.on('goaway', (code) => {
+      if (code === constants.NGHTTP2_NO_ERROR) serveOn(session);
+    });
     session.on('stream', (stream: Http2Stream, _headers, _flags, rawHeaders) => {
       open += 1;
       stream.once('close', () => (open -= 1));
@@ -59,6 +62,19 @@ export class Http2Front {
     outbound.trailersWanted = headerValues(inbound.headers, 'te').length > 0;
     this.#options.handle(inbound, outbound);
   }
+}
+
+/**
+ * A client's GOAWAY says that it will take no streams of ours (RFC 9113 §6.8); requests it sends behind it are as good
+ * as those before, and clients that close right after asking do send them (nghttp2 puts the GOAWAY first). Node calls
+ * `close` after this event and would refuse them, so that one call is left out; the client closes when it is done, or
+ * the idle timer does.
+ */
+function serveOn(session: ServerHttp2Session): void {
+  const close = session.close.bind(session);
+  session.close = () => {
+    session.close = close;
+  };
 }
 
 // Goes into a request line and header lines of HTTP/1.1, so nothing may end one early (RFC 9113 §10.3).

@@ -12,7 +12,6 @@ import {
 } from '../../../src/core/feed.ts';
 import type { SourceEvent } from '../../../src/core/ports/certificate-source.ts';
 import type { FeedSource } from '../../../src/terminator/source/feed-source.ts';
-import { until } from '../../support/until.ts';
 
 /** A feed in the test's own process: what is published is an event at once, and what comes back is kept. */
 export class TestFeed implements FeedSource {
@@ -28,6 +27,7 @@ export class TestFeed implements FeedSource {
   readonly #bundles = new Map<string, Bundle>();
   readonly #queue: SourceEvent[] = [];
   readonly #epoch: string;
+  readonly #told: (() => void)[] = [];
   #sequence = 0;
   #wake = Promise.withResolvers<void>();
 
@@ -59,6 +59,7 @@ export class TestFeed implements FeedSource {
 
   acknowledge(acknowledgement: Acknowledgement): void {
     this.acknowledgements.push(acknowledgement);
+    for (const tell of this.#told.splice(0)) tell();
   }
 
   report(report: ServedReport): void {
@@ -109,14 +110,21 @@ export class TestFeed implements FeedSource {
 
   /** Resolves when the revision, or a later one, is acknowledged. */
   async acknowledged(revision: Revision): Promise<Acknowledgement> {
-    return await until(
-      () => {
-        const latest = this.acknowledgements.at(-1);
-        const reached = latest === undefined ? undefined : parseRevision(latest.revision);
-        return reached !== undefined && reached.sequence >= revision.sequence ? latest : undefined;
-      },
-      { what: `acknowledgement of ${formatRevision(revision)}`, everyMs: 2 },
-    );
+    const covering = (): Acknowledgement | undefined => {
+      const latest = this.acknowledgements.at(-1);
+      const reached = parseRevision(latest?.revision ?? '');
+      return reached !== undefined && reached.sequence >= revision.sequence ? latest : undefined;
+    };
+    const deadline = AbortSignal.timeout(15_000);
+    for (;;) {
+      const found = covering();
+      if (found !== undefined) return found;
+      const told = Promise.withResolvers<void>();
+      this.#told.push(told.resolve);
+      deadline.addEventListener('abort', () => told.resolve(), { once: true });
+      await told.promise;
+      if (deadline.aborted) throw new Error(`${formatRevision(revision)} was not acknowledged in time`);
+    }
   }
 
   #emit(make: (revision: Revision) => SourceEvent): Revision {

@@ -35,6 +35,7 @@ export function CertificatePage({ mayRenew }: { readonly mayRenew: boolean }) {
     <Loaded query={certificate} what="The certificate" skeleton={<CertificateSkeleton id={id} />}>
       {(data) => (
         <CertificateView
+          key={id}
           certificate={data}
           mayRenew={mayRenew}
           crumb={<Crumb />}

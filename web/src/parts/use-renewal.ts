@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { certificateQuery, renewCertificate } from '../api/queries.ts';
 import type { CertificateDetail } from '../types.ts';
 import { announce } from './announce.tsx';
@@ -25,16 +25,22 @@ export function useRenewal(certificate: CertificateDetail): Renewal {
     onSettled: async () => await client.invalidateQueries({ queryKey: certificateQuery(id).queryKey }),
   });
   const state = stateOf(mutation, certificate);
-  const news =
-    state.step === 'done'
-      ? `${name} was renewed. The new serial is ${state.serial}.`
-      : state.step === 'failed' || state.step === 'refused'
-        ? `${name} was not renewed. ${state.message}`
-        : undefined;
+  const problem = state.step === 'failed' || state.step === 'refused' ? state.message : undefined;
   useEffect(() => {
-    if (news !== undefined) announce(news);
-  }, [news]);
+    if (problem !== undefined) announce(`${name} was not renewed. ${problem}`);
+  }, [name, problem]);
+  useNewSerial(certificate);
   return { state, start: () => mutation.mutate({ serial, failedAt: lastFailure?.at }) };
+}
+
+/** Says so when another version comes into use, whoever started it. */
+function useNewSerial({ name, serial }: CertificateDetail): void {
+  const known = useRef(serial);
+  useEffect(() => {
+    if (serial === null || serial === known.current) return;
+    announce(`${name} was ${known.current === null ? 'issued' : 'renewed'}. The new serial is ${serial}.`);
+    known.current = serial;
+  }, [name, serial]);
 }
 
 interface Before {
