@@ -42,24 +42,14 @@ async function backup(context: Context, file: string): Promise<ExitCode> {
   return exitCodes.ok;
 }
 
-async function backupOffline(
-  { io, dataDir }: Pick<Context, 'io'> & { dataDir: () => Promise<string> },
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
+async function backupOffline(context: Context, file: string, signal: AbortSignal): Promise<void> {
   const [{ backupStore }, { loadEncryptionKey }, { openSqliteStore }] = await Promise.all([
     import('../store/backup.ts'),
     import('../store/encryption.ts'),
     import('../store/sqlite-store.ts'),
   ]);
-  const directory = await dataDir();
-  const { key } = await loadEncryptionKey({ dataDir: directory, env: io.env, createIfMissing: false });
-  await using store = await openSqliteStore({
-    dataDir: directory,
-    key,
-    clock: systemClock,
-    log: silentLog,
-    readOnly: true,
-  });
+  const dataDir = await context.dataDir();
+  const { key } = await loadEncryptionKey({ dataDir, env: context.io.env, createIfMissing: false });
+  await using store = await openSqliteStore({ dataDir, key, clock: systemClock, log: silentLog, readOnly: true });
   await backupStore(store, key, file, signal);
 }

@@ -49,5 +49,3 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
 });
-
-export type FileSchema = typeof fileSchema;

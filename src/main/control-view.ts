@@ -22,14 +22,16 @@ export interface ControlViewDeps {
   readonly store: CertificateStore;
   readonly reload: (options: ReloadOptions, signal: AbortSignal) => Promise<ReloadResult>;
   readonly backup: (file: string, signal: AbortSignal) => Promise<void>;
+  /** Whether the configuration has a terminator, so that there is one to wait for. */
+  readonly expectsTerminator: () => boolean;
   readonly clock: Clock;
 }
 
 export interface ControlParts extends ControlView, Disposable {
   /** Something beside the certificates changed. */
   changed(): void;
-  /** Resolves whether every managed certificate is there and delivered; waits for that, `mostMs` at most. */
-  settled(mostMs: number, signal: AbortSignal): Promise<boolean>;
+  /** Resolves when every certificate has been tried and what was issued is delivered, `mostMs` at the latest. */
+  settled(mostMs: number, signal: AbortSignal): Promise<void>;
 }
 
 export function createControlView(deps: ControlViewDeps): ControlParts {
@@ -112,16 +114,19 @@ export function createControlView(deps: ControlViewDeps): ControlParts {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     changed: () => tell([], true),
-    settled: async (mostMs, signal) => await settled(view, { mostMs, clock, signal }),
+    settled: async (mostMs, signal) => {
+      const served = (): boolean => !deps.expectsTerminator() || isServing(terminators);
+      await settled(() => served() && view.certificates().every(isQuiet), { mostMs, view, clock, signal });
+    },
     [Symbol.dispose]: () => subscriptions.dispose(),
   };
   return view;
 }
 
 async function settled(
-  view: ControlView,
-  { mostMs, clock, signal }: { mostMs: number; clock: Clock; signal: AbortSignal },
-): Promise<boolean> {
+  isSettled: () => boolean,
+  { mostMs, view, clock, signal }: { mostMs: number; view: ControlView; clock: Clock; signal: AbortSignal },
+): Promise<void> {
   const late = new AbortController();
   let wake = Promise.withResolvers<void>();
   using _listening = view.onChange(() => wake.resolve());
@@ -131,22 +136,24 @@ async function settled(
     () => undefined, // settled, or told to stop
   );
   stop.addEventListener('abort', () => wake.resolve(), { once: true });
-  let done = isSettled(view);
-  while (!done && !stop.aborted) {
+  while (!isSettled() && !stop.aborted) {
     await wake.promise;
     wake = Promise.withResolvers();
-    done = isSettled(view);
   }
   late.abort();
   await deadline;
-  return done;
 }
 
-function isSettled(view: ControlView): boolean {
-  return view
-    .certificates()
-    .every(
-      ({ status }) =>
-        status.managed !== 'managed' || (status.phase === 'ready' && ['delivered', 'none'].includes(status.delivery)),
+/** Nothing is on its way any more: what can be had is there and where it belongs. */
+function isQuiet({ status: { managed, phase, delivery } }: CertificateView): boolean {
+  return managed !== 'managed' || (phase !== 'pending' && phase !== 'issuing' && delivery !== 'lagging');
+}
+
+export function isServing(terminators: Terminators): boolean {
+  return terminators
+    .list()
+    .some(
+      ({ connected, acknowledged, current, listening }) =>
+        connected && acknowledged === current && listening.length > 0,
     );
 }

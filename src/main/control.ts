@@ -32,9 +32,11 @@ export async function runControl(options: ControlOptions): Promise<number> {
       ? watchFile(file, async () => await reload('watch'), { clock: systemClock, log, signal: signals.stop })
       : Promise.resolve();
     signals.ready();
-    const serving = await control.settled(settleMs, signals.stop);
+    await control.settled(settleMs, signals.stop);
     if (!signals.stop.aborted)
-      process.stdout.write(banner({ config, loginLink: control.loginLink(), roots: control.roots, serving }));
+      process.stdout.write(
+        banner({ config, loginLink: control.loginLink(), roots: control.roots, serving: control.serving() }),
+      );
     await signals.stopped;
     await watching;
     return 0;

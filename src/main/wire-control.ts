@@ -35,7 +35,7 @@ import { backupStore } from '../store/backup.ts';
 import { loadEncryptionKey } from '../store/encryption.ts';
 import { acquireWriterLock } from '../store/lock.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
-import { createControlView } from './control-view.ts';
+import { createControlView, isServing } from './control-view.ts';
 import { createIssuers, writeRoots, type IssuerSet } from './issuers.ts';
 import { Notices } from './notices.ts';
 import { createOutputFactory } from './outputs.ts';
@@ -48,8 +48,10 @@ export interface Control extends Part {
   readonly roots: ReadonlyMap<string, string>;
   /** Throws `config.invalid`, `config.removal-held`; nothing has changed then. */
   reload(options: ReloadOptions, signal: AbortSignal): Promise<ReloadResult>;
-  /** Resolves when every certificate is there and served, or after `mostMs`; says whether they are. */
-  settled(mostMs: number, signal: AbortSignal): Promise<boolean>;
+  /** Resolves when every certificate has been tried and what was issued is delivered, `mostMs` at the latest. */
+  settled(mostMs: number, signal: AbortSignal): Promise<void>;
+  /** Whether a terminator is connected and up to date. */
+  serving(): boolean;
 }
 
 export interface ControlDeps {
@@ -125,6 +127,7 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
     store,
     reload,
     backup: async (file, copying) => await backupStore(database, key, file, copying),
+    expectsTerminator: () => current.terminator !== undefined,
     clock,
   });
   building.use(view);
@@ -177,6 +180,7 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
     loginLink: () => api.loginLink(),
     reload: async (options, reloading) => await view.reload(options, reloading),
     settled: async (mostMs, waiting) => await view.settled(mostMs, waiting),
+    serving: () => isServing(terminators),
     async start(starting) {
       await feed.load(starting);
       await registry.load(starting);

@@ -91,7 +91,7 @@ function phaseOf(entry: RegistryEntry, { now, decision }: StatusContext): { phas
     return { phase: 'ready', reason: { code: 'overdue', message: `${overdue}${why}` } };
   }
   if (current.notBefore > now) {
-    const message = `It is valid from ${utc(current.notBefore)} only; is the clock right?`;
+    const message = `It is valid from ${utc(current.notBefore)} only; check this machine's clock.`;
     return { phase: 'ready', reason: { code: 'certificate.not-yet-valid', message } };
   }
   if (held !== undefined) return { phase: 'ready', reason: held };

@@ -129,11 +129,11 @@ suite('the API client', () => {
   });
 });
 
-suite('server-sent events', () => {
-  async function read(chunks: readonly Uint8Array[]): Promise<{ event: string; data: string }[]> {
-    return await Array.fromAsync(readEvents(ReadableStream.from(chunks) as AsyncIterable<Uint8Array>));
-  }
+async function read(chunks: readonly Uint8Array[]): Promise<{ event: string; data: string }[]> {
+  return await Array.fromAsync(readEvents(ReadableStream.from(chunks) as AsyncIterable<Uint8Array>));
+}
 
+suite('server-sent events', () => {
   test('are the same however the bytes are cut', async () => {
     const line = fc.string({ unit: fc.constantFrom('a', 'é', '🔒', ':', ' ', '"') });
     await fc.assert(

@@ -11,7 +11,7 @@ const second = { number: 2, id: 'file/shop#2', serial: '02CD' };
 /** Each stage is shown once the command has told about the one before. */
 async function renewThrough(
   api: ApiFixture,
-  stages: readonly { see: RegExp; then: ViewOptions | 'remove' }[],
+  stages: readonly { see: RegExp; next: ViewOptions | 'remove' }[],
   argv: string[] = [],
 ) {
   const { view, clock } = api;
@@ -31,9 +31,9 @@ async function renewThrough(
       const stage = left[0];
       if (stage === undefined || !stage.see.test(text)) return;
       left.shift();
-      if (stage.then === 'remove')
+      if (stage.next === 'remove')
         advance({ status: { managed: 'removed', managedReason: { code: 'removed', message: 'Taken out.' } } });
-      else advance(stage.then);
+      else advance(stage.next);
       void clock.advance(1_000);
     },
   });
@@ -58,15 +58,15 @@ function underWay(step: string): ViewOptions {
 test('it follows the steps, then the delivery, and exits 0 when the new version is there', async () => {
   await using api = await startApi();
   const { code, stdout, stderr } = await renewThrough(api, [
-    { see: /order at letsencrypt/, then: underWay('finalize') },
+    { see: /order at letsencrypt/, next: underWay('finalize') },
     {
       see: /finalize at letsencrypt/,
-      then: {
+      next: {
         current: second,
         status: { delivery: 'lagging', deliveryReason: { code: 'writing', message: 'Files are written.' } },
       },
     },
-    { see: /version 2 is issued; Files are written\./, then: { current: second, status: { delivery: 'delivered' } } },
+    { see: /version 2 is issued; Files are written\./, next: { current: second, status: { delivery: 'delivered' } } },
   ]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, 'file/shop is renewed: serial 02CD, valid until in 90d (2026-04-01 00:00 UTC).\n');
@@ -84,7 +84,7 @@ test('a failed attempt exits 1 with the words of the CA and the time of the next
   const { code, stdout, stderr } = await renewThrough(api, [
     {
       see: /order at letsencrypt/,
-      then: {
+      next: {
         record: {
           failures: 1,
           lastFailure: { code: 'acme.challenge-failed', message: 'The challenge failed.', problem, at },
@@ -105,7 +105,7 @@ test('a failed delivery of the new version exits 1', async () => {
   const { code, stderr } = await renewThrough(api, [
     {
       see: /order/,
-      then: {
+      next: {
         current: second,
         status: { delivery: 'failed', deliveryReason: { code: 'output.write-failed', message: 'No space.' } },
       },
@@ -117,7 +117,7 @@ test('a failed delivery of the new version exits 1', async () => {
 
 test('a certificate that leaves the configuration meanwhile is not waited for', async () => {
   await using api = await startApi();
-  const { code, stderr } = await renewThrough(api, [{ see: /order/, then: 'remove' }]);
+  const { code, stderr } = await renewThrough(api, [{ see: /order/, next: 'remove' }]);
   assert.equal(code, 1);
   assert.match(stderr, /\[certificate\.removed\]\n$/);
 });

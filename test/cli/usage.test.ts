@@ -90,10 +90,13 @@ test('an error of several lines carries its code on the first', async (t) => {
   assert.equal(rest[1], 'terminator:');
 });
 
+function flagsOf(command: Command): string[] {
+  return command.options.map((option) => option.long ?? '');
+}
+
 test('docs/cli.md names every command and every option of it', async () => {
   const docs = await readFile(join(root, 'docs', 'cli.md'), 'utf8');
   const program = createProgram(() => Promise.resolve(), '0');
-  const flagsOf = (command: Command): string[] => command.options.map((option) => option.long ?? '');
   const general = [...flagsOf(program), '--help', '--url'];
   for (const flag of general) assert.ok(docs.includes(flag), flag);
   for (const command of program.commands) {

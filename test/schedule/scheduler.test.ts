@@ -7,6 +7,8 @@ import { stepLimitMs } from '../../src/schedule/issuance.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { ScriptedCa, ScriptedIssuer } from '../support/scripted-issuer.ts';
+import { temporaryStore } from '../store/opening.ts';
+import { until } from '../support/until.ts';
 import { day, hour, minute, plant, Plant, signal, spec, type PlantOptions } from './support/plant.ts';
 
 interface One {
@@ -23,6 +25,12 @@ function make(lifetime = 90 * day): One {
 async function run({ clock, ca, store }: One, options: Partial<PlantOptions> = {}): Promise<Plant> {
   return await plant({ clock, store, issuers: [new ScriptedIssuer('ca', ca)], ...options });
 }
+
+/** With a real store writes take real time, so a test waits for the outcome. */
+const idle = (one: Plant, id: string): boolean => {
+  const { current, order } = one.registry.entry(id) ?? {};
+  return current !== undefined && order === undefined && one.scheduler.stats().inFlight === 0;
+};
 
 const codeOf = (one: Plant, id: string): string | undefined => one.scheduler.decision(id)?.reason.code;
 
@@ -126,8 +134,10 @@ test('at most so many issuances at once; what expires first goes first, and what
 test('never (§5.4): a killed process resumes its order at every step, with one new order and one certificate', async () => {
   const steps = ['order', 'key', 'validate', 'finalize', 'download', ...completionSteps];
   for (const step of steps) {
+    await using opened = await temporaryStore();
+    const { store } = opened;
     const one = make();
-    const first = await run(one);
+    const first = await run(one, { store });
     const seen: string[] = [];
     const stop = (message: unknown): void => {
       seen.push((message as { step: string }).step);
@@ -137,14 +147,14 @@ test('never (§5.4): a killed process resumes its order at every step, with one 
     steps.subscribe(stop);
     try {
       await first.apply(spec('file/a'));
-      await settle();
+      await until(() => seen.includes(step), { what: step });
       await first.kill();
     } finally {
       steps.unsubscribe(stop);
     }
     assert.ok(seen.includes(step), `${step} was never announced: ${seen.join(', ')}`);
-    await using second = await run(one);
-    await settle();
+    await using second = await run(one, { store });
+    await until(() => idle(second, 'file/a'), { what: `the order killed at ${step} to be resumed` });
     assert.equal(second.registry.entry('file/a')?.current?.id, 'file/a#1', `killed at ${step}`);
     assert.equal(one.ca.newOrders.length, 1, `killed at ${step}`);
     assert.equal(one.ca.issued.length, 1, `killed at ${step}`);

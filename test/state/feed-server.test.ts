@@ -31,6 +31,12 @@ interface Served extends AsyncDisposable {
   readonly server: Part;
 }
 
+async function material(versionId: string): Promise<{ chainPem: string; keyPem: string }> {
+  if (versionId === 'broken#1') throw new CertplaneError('store.key-wrong', 'The key is another one.');
+  if (versionId !== 'route/_wildcard.a#1') throw new CertplaneError('store.not-found', 'There is none.');
+  return await Promise.resolve({ chainPem: 'chain', keyPem: 'key' });
+}
+
 async function serve(): Promise<Served> {
   const directory = await tempDir();
   const clock = new ManualClock();
@@ -38,11 +44,6 @@ async function serve(): Promise<Served> {
   await feed.load(signal);
   const terminators = createTerminators({ feed, clock, log: silentLog });
   const socketPath = directory.join('run', 'feed.sock');
-  const material = async (versionId: string): Promise<{ chainPem: string; keyPem: string }> => {
-    if (versionId === 'broken#1') throw new CertplaneError('store.key-wrong', 'The key is another one.');
-    if (versionId !== 'route/_wildcard.a#1') throw new CertplaneError('store.not-found', 'There is none.');
-    return await Promise.resolve({ chainPem: 'chain', keyPem: 'key' });
-  };
   const server = createFeedServer({ socketPath, feed, terminators, material, clock, log: silentLog });
   await server.start(signal);
   const dispose = async (): Promise<void> => {
@@ -322,6 +323,5 @@ test('the signal given to start ends it as well', async () => {
 });
 
 function partsOf({ feed, terminators, clock }: Served): Omit<Parameters<typeof createFeedServer>[0], 'socketPath'> {
-  const material = async (): Promise<never> => await Promise.reject(new CertplaneError('store.not-found', 'None.'));
   return { feed, terminators, clock, material, log: silentLog };
 }

@@ -51,7 +51,7 @@ test(
     await page.getByRole('button', { name: 'Renewing' }).waitFor();
 
     server.change([after]);
-    await page.getByText('Renewed. The serial is now').waitFor();
+    await page.getByText('A new version is in use').waitFor();
     assert.equal(await page.getByTestId('serial').innerText(), after.serial);
     assert.notEqual(after.serial, before.serial);
     assert.match(await page.getByTestId('announcer').innerText(), /hello\.localhost was renewed/);

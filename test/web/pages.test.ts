@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
 import { missingTools } from '../support/tools.ts';
+import { assertAccessible } from './accessible.ts';
 import { busyWorld, openSite, type Site } from './site.ts';
 
 const needs = { skip: await missingTools('chromium') };
@@ -35,20 +35,20 @@ for (const colorScheme of ['light', 'dark'] as const) {
     for (const path of colorScheme === 'dark' ? pages : [...pages, ...states]) {
       await site.open(path);
       await settled(site);
-      await assertAccessible(site, path);
+      await assertAccessible(site.page, path);
     }
     await site.open('/');
     await site.page.getByRole('radio', { name: 'Table' }).click();
     await site.page.getByRole('table').waitFor();
-    await assertAccessible(site, 'the timeline as a table');
+    await assertAccessible(site.page, 'the timeline as a table');
     await site.open('/certificates');
     await site.page.getByRole('button', { name: /Order/ }).click();
     await site.page.getByRole('listbox').waitFor();
-    await assertAccessible(site, 'the menu of orders');
+    await assertAccessible(site.page, 'the menu of orders');
     site.server.world.session = null;
     await site.page.goto(site.server.url);
     await site.page.getByLabel('Token').waitFor();
-    await assertAccessible(site, 'the login');
+    await assertAccessible(site.page, 'the login');
   });
 }
 
@@ -65,7 +65,7 @@ test('at 390 pixels no page scrolls sideways, and axe finds nothing in lists and
   for (const path of pages.slice(0, 3)) {
     await site.open(path);
     await settled(site);
-    await assertAccessible(site, path);
+    await assertAccessible(site.page, path);
   }
 });
 
@@ -178,10 +178,4 @@ test('serial and fingerprint can be copied, and the chain saved', needs, async (
 
 async function focused(site: Site): Promise<string> {
   return String(await site.page.evaluate('document.activeElement.textContent'));
-}
-
-async function assertAccessible({ page }: Site, where: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`);
-  assert.deepEqual(found, [], `${where}: ${found.join('\n')}`);
 }

@@ -18,6 +18,9 @@ export interface Http2Options {
   onFinished(info: ClientInfo, status: number): void;
 }
 
+/** How long a request may be behind the GOAWAY of its client. */
+const lastRequestsMs = 100;
+
 /** All HTTP/2 sessions of a worker. */
 export class Http2Front {
   readonly #options: Http2Options;
@@ -36,12 +39,22 @@ export class Http2Front {
     session.setTimeout(this.#options.idleMs(), () => {
       if (open === 0) session.close();
     });
+    let leaving = false;
+    const closeWhenDone = (): void => {
+      if (open === 0 && leaving && !session.closed) session.close();
+    };
     session.on('goaway', (code) => {
-      if (code === constants.NGHTTP2_NO_ERROR) serveOn(session);
+      if (code !== constants.NGHTTP2_NO_ERROR) return;
+      leaving = true;
+      serveOn(session);
+      setTimeout(closeWhenDone, lastRequestsMs);
     });
     session.on('stream', (stream: Http2Stream, _headers, _flags, rawHeaders) => {
       open += 1;
-      stream.once('close', () => (open -= 1));
+      stream.once('close', () => {
+        open -= 1;
+        closeWhenDone();
+      });
       this.#serve(stream as ServerHttp2Stream, rawHeaders as unknown as string[], info);
     });
   }
@@ -67,8 +80,7 @@ export class Http2Front {
 /**
  * A client's GOAWAY says that it will take no streams of ours (RFC 9113 §6.8); requests it sends behind it are as good
  * as those before, and clients that close right after asking do send them (nghttp2 puts the GOAWAY first). Node calls
- * `close` after this event and would refuse them, so that one call is left out; the client closes when it is done, or
- * the idle timer does.
+ * `close` after this event and would refuse them, so that one call is left out, and made when all are answered.
  */
 function serveOn(session: ServerHttp2Session): void {
   const close = session.close.bind(session);

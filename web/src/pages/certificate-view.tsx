@@ -64,7 +64,7 @@ export function CertificateView({ certificate, mayRenew, crumb, history }: Certi
           <Card title="Served now">
             <ServedBy entries={certificate.servedBy} />
           </Card>
-          <Card title="Outputs">
+          <Card title="Delivered to">
             <OutputList outputs={certificate.outputs} />
           </Card>
           <Card title="History">

@@ -3,7 +3,7 @@ import { commonName } from '../words/text.ts';
 import { Card } from './card.tsx';
 import { Copy } from './copy.tsx';
 import { Download } from './download.tsx';
-import { AbsoluteTime } from './time.tsx';
+import { PlainTime } from './time.tsx';
 
 /** Leaf first, each signed by the next. */
 export function ChainCard({ certificate: { name, chain, chainPem } }: { readonly certificate: CertificateDetail }) {
@@ -17,7 +17,7 @@ export function ChainCard({ certificate: { name, chain, chainPem } }: { readonly
             <p className="meta">
               <span>{entry.key}</span>
               <span>
-                until <AbsoluteTime at={entry.notAfter} />
+                until <PlainTime at={entry.notAfter} />
               </span>
             </p>
           </li>

@@ -7,7 +7,7 @@ import { RelativeTime } from './time.tsx';
 
 /** Where versions are written to. */
 export function OutputList({ outputs }: { readonly outputs: CertificateDetail['outputs'] }) {
-  if (outputs.length === 0) return <Empty title="It is written nowhere: only terminators get it." />;
+  if (outputs.length === 0) return <Empty title="It is delivered nowhere yet." />;
   return (
     <ul className="rows">
       {outputs.map(({ target, state, reason, at, version }) => (

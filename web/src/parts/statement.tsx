@@ -30,7 +30,7 @@ function Outcome({ renewal: { state } }: { readonly renewal: Renewal }) {
   if (state.step === 'done') {
     return (
       <NoticeBox tone="ok" icon="check-circle">
-        Renewed. The serial is now <code title={state.serial}>{shortHex(state.serial)}</code>.
+        A new version is in use, serial <code title={state.serial}>{shortHex(state.serial)}</code>
       </NoticeBox>
     );
   }

@@ -1,5 +1,5 @@
 import { useTicking } from '../words/clock.ts';
-import { absoluteTime, preciseTime, relativeTime } from '../words/time.ts';
+import { absoluteTime, plainTime, preciseTime, relativeTime } from '../words/time.ts';
 
 interface TimeProps {
   readonly at: string;
@@ -21,6 +21,15 @@ export function AbsoluteTime({ at }: TimeProps) {
   return (
     <time dateTime={at} title={preciseTime(ms)}>
       {absoluteTime(ms)}
+    </time>
+  );
+}
+
+export function PlainTime({ at }: TimeProps) {
+  const ms = Date.parse(at);
+  return (
+    <time dateTime={at} title={preciseTime(ms)}>
+      {plainTime(ms)}
     </time>
   );
 }

@@ -1,4 +1,4 @@
-import { AbsoluteTime } from './time.tsx';
+import { PlainTime } from './time.tsx';
 import type { Span } from './timeline.tsx';
 
 export function TimelineTable({ spans }: { readonly spans: readonly Span[] }) {
@@ -23,10 +23,10 @@ export function TimelineTable({ spans }: { readonly spans: readonly Span[] }) {
           .map((span) => (
             <tr key={span.start}>
               <td>
-                <AbsoluteTime at={span.start} />
+                <PlainTime at={span.start} />
               </td>
               <td>
-                <AbsoluteTime at={span.end} />
+                <PlainTime at={span.end} />
               </td>
               <td className="number">{span.renewing}</td>
               <td className="number">{span.expiring}</td>

@@ -1,6 +1,14 @@
 import { formatDuration } from '../../../src/core/duration.ts';
 
-const absolute = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const plain = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const zoned = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  timeZoneName: 'short',
+});
 const precise = new Intl.DateTimeFormat('en-GB', {
   dateStyle: 'full',
   timeStyle: 'long',
@@ -16,9 +24,14 @@ export function relativeTime(at: number, now: number): string {
   return distance > 0 ? `in ${words}` : `${words} ago`;
 }
 
-/** `22 Nov 2026, 05:12`, local time. */
+/** `22 Nov 2026, 05:12 CET`, local time; the server's sentences speak in UTC. */
 export function absoluteTime(at: number): string {
-  return absolute.format(at);
+  return zoned.format(at);
+}
+
+/** `22 Nov 2026, 05:12`, where many stand side by side. */
+export function plainTime(at: number): string {
+  return plain.format(at);
 }
 
 /** With seconds and the time zone. */
