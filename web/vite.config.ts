@@ -1,11 +1,21 @@
+import { readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 
 const control = 'http://127.0.0.1:8484';
 
+/** The typeface's licence asks to travel with it. */
+const fontLicence: Plugin = {
+  name: 'font-licence',
+  generateBundle() {
+    const source = readFileSync(new URL(import.meta.resolve('@fontsource-variable/inter/LICENSE')), 'utf8');
+    this.emitFile({ type: 'asset', fileName: 'assets/inter-licence.txt', source });
+  },
+};
+
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [react()],
+  plugins: [react(), fontLicence],
   build: {
     outDir: 'dist',
     emptyOutDir: true,

@@ -33,13 +33,22 @@ export class AcmeSession {
 
   constructor(
     transport: AcmeTransport,
-    options: { directory: string; keyPem: string; accountUrl?: string | undefined },
+    options: {
+      directory: string;
+      keyPem: string;
+      accountUrl?: string | undefined;
+      externalAccount?: { keyId: string; hmacKey: string } | undefined;
+    },
   ) {
+    const { externalAccount } = options;
     this.#transport = transport;
     this.#client = new acme.Client({
       directoryUrl: options.directory,
       accountKey: options.keyPem,
       ...(options.accountUrl === undefined ? {} : { accountUrl: options.accountUrl }),
+      ...(externalAccount === undefined
+        ? {}
+        : { externalAccountBinding: { kid: externalAccount.keyId, hmacKey: externalAccount.hmacKey } }),
     });
   }
 

@@ -1,7 +1,8 @@
 /** How a command ends: exit codes, and errors as people or machines read them. */
 import { CertplaneError, isAbort, toCertplaneError } from '../core/errors.ts';
+import { timeText } from '../explain/time-text.ts';
 import type { CliIo } from './io.ts';
-import { cleanLines, painter, timeText } from './text.ts';
+import { cleanLines, painter } from './text.ts';
 
 /** Stable: scripts rely on them. */
 export const exitCodes = { ok: 0, problem: 1, usage: 2 } as const;

@@ -2,10 +2,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CertplaneError, hasCode } from '../core/errors.ts';
+import { timeText } from '../explain/time-text.ts';
 import { connect } from './client.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
-import { timeText } from './text.ts';
 
 export function addRestore(program: Command, run: Run): void {
   program

@@ -1,6 +1,7 @@
 /** Text for a terminal: colours only where they are wanted, columns that line up, nothing that moves the cursor. */
 import { styleText } from 'node:util';
 import { formatDuration } from '../core/duration.ts';
+import { timeText } from '../explain/time-text.ts';
 import type { CliIo, Output } from './io.ts';
 
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong' | 'plain';
@@ -60,11 +61,6 @@ export function facts(pairs: readonly (readonly [string, Cell | string])[], pain
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** `2026-03-01 10:00 UTC` */
-export function timeText(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-}
-
 /** `in 3d 4h`, `2h 5m ago`, `now`. */
 function relativeText(at: number, now: number): string {
   const distance = at - now;
@@ -72,11 +68,11 @@ function relativeText(at: number, now: number): string {
   return distance > 0 ? `in ${formatDuration(distance)}` : `${formatDuration(distance)} ago`;
 }
 
-/** `in 3d 4h (2026-03-01 10:00 UTC)`; a dash for no time. */
+/** `2026-03-01 10:00:05 UTC (in 3d 4h)`; a dash for no time. */
 export function when(time: string | null, io: Pick<CliIo, 'now'>): string {
   if (time === null) return '-';
   const at = Date.parse(time);
-  return Number.isNaN(at) ? clean(time) : `${relativeText(at, io.now())} (${timeText(at)})`;
+  return Number.isNaN(at) ? clean(time) : `${timeText(at)} (${relativeText(at, io.now())})`;
 }
 
 /** The relative part alone, for tables. */

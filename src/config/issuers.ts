@@ -74,7 +74,7 @@ async function readAcme(name: string, value: unknown, context: IssuerContext): P
   const hmacKey =
     externalAccount === undefined
       ? undefined
-      : await readSecret(externalAccount.hmacKey, [...path, 'externalAccount', 'hmacKey'], context);
+      : await readHmacKey(externalAccount.hmacKey, [...path, 'externalAccount', 'hmacKey'], context);
   if (!parsed.complete) return undefined;
   return {
     kind: 'acme',
@@ -116,6 +116,16 @@ async function readBundle(written: string, path: Path, { base, problems }: Issue
       `${file} has a CERTIFICATE block that cannot be parsed; write the path of a PEM file with the CA's roots.`,
     );
   }
+  return undefined;
+}
+
+async function readHmacKey(source: SecretSource, path: Path, context: IssuerContext): Promise<string | undefined> {
+  const key = await readSecret(source, path, context);
+  if (key === undefined || /^[A-Za-z0-9_+/-]{16,}={0,2}$/.test(key)) return key;
+  context.problems.error(
+    path,
+    'This is not a base64url key; write it exactly as the CA gave it, without quotes or spaces.',
+  );
   return undefined;
 }
 

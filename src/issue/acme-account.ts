@@ -53,8 +53,9 @@ export function createAccounts({ config, store, transport, clock, log }: Account
     if (session !== undefined) return session;
     const stored = await record(signal);
     const { keyPem } = await store.secret('account', key, signal);
-    const { directory } = config;
-    const opened = new AcmeSession(transport, { directory, keyPem, accountUrl: stored.value.url });
+    const { directory, externalAccount } = config;
+    const options = { directory, keyPem, accountUrl: stored.value.url, externalAccount };
+    const opened = new AcmeSession(transport, options);
     if (stored.value.url === undefined) {
       const { url, termsOfService } = await opened.register(config.email, signal);
       await update(stored, { url, email: config.email, termsAgreed: termsOfService }, signal);

@@ -115,8 +115,9 @@ export function createControlView(deps: ControlViewDeps): ControlParts {
     },
     changed: () => tell([], true),
     settled: async (mostMs, signal) => {
-      const served = (): boolean => !deps.expectsTerminator() || isServing(terminators);
-      await settled(() => served() && view.certificates().every(isQuiet), { mostMs, view, clock, signal });
+      const isSettled = (): boolean =>
+        (!deps.expectsTerminator() || isServing(terminators)) && view.certificates().every(isQuiet);
+      await settled(isSettled, { mostMs, view, clock, signal });
     },
     [Symbol.dispose]: () => subscriptions.dispose(),
   };

@@ -24,7 +24,10 @@ export async function runControl(options: ControlOptions): Promise<number> {
   const { file, config } = await readConfig(options);
   if (config === undefined) return 1;
   try {
-    await using control = await wireControl({ config, env: process.env, clock: systemClock, log }, signals.stop);
+    await using control = await wireControl(
+      { config, dataDirOption: options.dataDir, env: process.env, clock: systemClock, log },
+      signals.stop,
+    );
     await control.start(signals.stop);
     const reload = createReloader(control, signals.stop, log);
     process.on('SIGHUP', () => void reload('SIGHUP'));

@@ -12,8 +12,8 @@ import type { Notices } from './notices.ts';
 
 export interface ReloadDeps {
   readonly file: string;
-  /** The data directory in force; a file that names another one needs a restart. */
-  readonly dataDir: string;
+  /** As given on the command line; it overrides the file's. */
+  readonly dataDir: string | undefined;
   readonly started: Config;
   readonly notices: Notices;
   /** Throws `config.removal-held`; nothing has changed then. */
@@ -35,10 +35,9 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
 
   async function once(options: ReloadOptions, signal: AbortSignal): Promise<ReloadResult> {
     try {
-      const { config, problems } = await loadConfig({ file, env: process.env });
+      const { config, problems } = await loadConfig({ file, env: process.env, dataDir });
       if (config === undefined) throw configInvalid(file, problems);
-      // The command line may have named the data directory; only what the file itself says is compared.
-      const counts = await apply({ ...config, dataDir }, options, signal);
+      const counts = await apply({ ...config, dataDir: started.dataDir }, options, signal);
       const restartNeeded = needRestart(started, config);
       notices.clear('config.invalid', file);
       notices.clear('config.removal-held', file);

@@ -23,7 +23,7 @@ export async function run(options: RunOptions): Promise<number> {
   if (config === undefined) return 1;
 
   const bin = fileURLToPath(new URL(`../bin${extname(import.meta.url)}`, import.meta.url));
-  const shared = ['--config', file, '--data-dir', config.dataDir];
+  const shared = ['--config', file, ...(options.dataDir === undefined ? [] : ['--data-dir', options.dataDir])];
   const abandon = new AbortController();
   const stop = AbortSignal.any([signals.stop, abandon.signal]);
   const watch = options.watch ? ['--watch'] : [];

@@ -1,5 +1,6 @@
 /** `certplane terminator`: supervisor, sources and last-good copy, until it is told to stop. */
 import { join } from 'node:path';
+import { findDataDir } from '../config/data-dir.ts';
 import { isAbort } from '../core/errors.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -23,10 +24,9 @@ const terminatorId = 'local';
 export async function runTerminator(options: ConfigLocation): Promise<number> {
   using signals = stopSignals();
   const log = processLog('terminator');
-  const { config } = await readConfig(options);
-  // Without a readable file the last-good copy has the settings, as long as it is known where it is.
-  const dataDir = config?.dataDir ?? options.dataDir;
-  if (dataDir === undefined) return 1;
+  const { file, config } = await readConfig(options);
+  // A file with errors does not keep it from serving: the last-good copy has settings and certificates.
+  const dataDir = config?.dataDir ?? (await findDataDir({ file, env: process.env, dataDir: options.dataDir }));
   try {
     await using supervisor = wireTerminator({ dataDir, settings: config?.terminator, log });
     await supervisor.start(signals.stop);

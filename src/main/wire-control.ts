@@ -56,13 +56,18 @@ export interface Control extends Part {
 
 export interface ControlDeps {
   readonly config: Config;
+  /** As given on the command line. */
+  readonly dataDirOption: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Throws `store.*` when the state cannot be opened; nothing runs then. */
-export async function wireControl({ config, env, clock, log }: ControlDeps, signal: AbortSignal): Promise<Control> {
+export async function wireControl(
+  { config, dataDirOption, env, clock, log }: ControlDeps,
+  signal: AbortSignal,
+): Promise<Control> {
   await using building = new AsyncDisposableStack();
   const { dataDir } = config;
   const run = join(dataDir, 'run');
@@ -117,7 +122,7 @@ export async function wireControl({ config, env, clock, log }: ControlDeps, sign
 
   // What people see and ask.
   const notices = new Notices(clock, () => view.changed());
-  const reload = createReload({ file: config.file, dataDir, started: config, notices, apply });
+  const reload = createReload({ file: config.file, dataDir: dataDirOption, started: config, notices, apply });
   const view = createControlView({
     registry,
     scheduler,

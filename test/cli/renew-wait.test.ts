@@ -69,7 +69,7 @@ test('it follows the steps, then the delivery, and exits 0 when the new version 
     { see: /version 2 is issued; Files are written\./, next: { current: second, status: { delivery: 'delivered' } } },
   ]);
   assert.equal(code, 0, stderr);
-  assert.equal(stdout, 'file/shop is renewed: serial 02CD, valid until in 90d (2026-04-01 00:00 UTC).\n');
+  assert.equal(stdout, 'file/shop is renewed: serial 02CD, valid until 2026-04-01 00:00:01 UTC (in 90d).\n');
   assert.deepEqual(stderr.trimEnd().split('\n'), [
     'file/shop: order at letsencrypt. Somebody asked.',
     'file/shop: finalize at letsencrypt. Somebody asked.',
@@ -96,7 +96,7 @@ test('a failed attempt exits 1 with the words of the CA and the time of the next
   assert.deepEqual([code, stdout], [1, '']);
   assert.match(
     stderr,
-    /certplane: file\/shop was not renewed: The challenge failed\. The CA says: Connection refused at port 80\. Try again after 2026-01-01 00:01 UTC\. \[acme\.challenge-failed\]\n$/,
+    /certplane: file\/shop was not renewed: The challenge failed\. The CA says: Connection refused at port 80\. Try again after 2026-01-01 00:01:00 UTC\. \[acme\.challenge-failed\]\n$/,
   );
 });
 

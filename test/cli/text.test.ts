@@ -34,8 +34,8 @@ test('nothing that comes from elsewhere can move the cursor or turn the text aro
 
 test('times are relative and absolute', () => {
   const io = { now: () => now };
-  assert.equal(when('2026-01-04T04:00:00Z', io), 'in 3d 4h (2026-01-04 04:00 UTC)');
-  assert.equal(when('2025-12-31T23:00:00Z', io), '1h ago (2025-12-31 23:00 UTC)');
+  assert.equal(when('2026-01-04T04:00:00Z', io), '2026-01-04 04:00:00 UTC (in 3d 4h)');
+  assert.equal(when('2025-12-31T23:00:00Z', io), '2025-12-31 23:00:00 UTC (1h ago)');
   assert.equal(whenShort('2026-01-01T00:00:00Z', io), 'now');
   assert.equal(whenShort(null, io), '-');
   assert.equal(when('odd\u0007', io), 'odd ');

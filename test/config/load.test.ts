@@ -95,7 +95,7 @@ terminator:
       respond: { status: 404, body: "no\\n", headers: { X-Reason: none, content-type: text/html } }
   timeouts: { handshake: 1s, header: 2s, idle: 3s, backendConnect: 4s, backendIdle: 5s, drain: 6s }
 `,
-    { env: { HMAC: 'c2VjcmV0' } },
+    { env: { HMAC: 'c2VjcmV0LXNlY3JldC1zZWNyZXQ' } },
   );
   const base = config.file.replace('/certplane.yaml', '');
   assert.equal(config.dataDir, '/home/ops/certplane');
@@ -108,7 +108,7 @@ terminator:
       name: 'le',
       directory: 'https://127.0.0.1:14000/dir',
       email: 'ops@example.com',
-      externalAccount: { keyId: 'kid', hmacKey: 'c2VjcmV0' },
+      externalAccount: { keyId: 'kid', hmacKey: 'c2VjcmV0LXNlY3JldC1zZWNyZXQ' },
       solvers: [
         {
           kind: 'http01',
@@ -278,9 +278,12 @@ async function hmacKey(value: string, options: LoadOptions = {}): Promise<unknow
 }
 
 test('never (§5.9): a secret comes from the environment or a file, and no message repeats it', async () => {
-  assert.equal(await hmacKey('"${KEY}"', { env: { KEY: 'from-env' } }), 'from-env');
-  assert.equal(await hmacKey('{ file: key.txt }', { files: { 'key.txt': 'from-file\n' } }), 'from-file');
-  assert.equal(await hmacKey('literal'), 'literal');
+  assert.equal(await hmacKey('"${KEY}"', { env: { KEY: 'key-from-the-environment' } }), 'key-from-the-environment');
+  assert.equal(
+    await hmacKey('{ file: key.txt }', { files: { 'key.txt': 'key-from-the-file-0123\n' } }),
+    'key-from-the-file-0123',
+  );
+  assert.equal(await hmacKey('literal-literal-literal'), 'literal-literal-literal');
   const wrong: [string, RegExp][] = [
     ['"${KEY}"', /The environment variable KEY is not set; set it, or write \{ file: path \}\./],
     ['"x${hunter2}"', /the variable alone; write \$\{ENV_NAME\} or \{ file: path \}\./],
@@ -288,6 +291,7 @@ test('never (§5.9): a secret comes from the environment or a file, and no messa
     ['{ path: hunter2 }', /has the one key "file"; write/],
     ['4711', /This is not a secret \(a number needs quotes\); write/],
     ['" "', /The secret is empty; write/],
+    ['hunter2', /This is not a base64url key; write it exactly as the CA gave it/],
   ];
   for (const [value, expected] of wrong) {
     const lines = await problemsOf(yaml(value));

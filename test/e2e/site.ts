@@ -5,6 +5,10 @@ export interface Site {
   readonly https: number;
   readonly http: number;
   readonly admin: number;
+  /** /metrics and /readyz of control. */
+  readonly metrics: number;
+  /** The same of the terminator. */
+  readonly terminatorMetrics: number;
   /** Everything of a configuration but issuers, certificates and routes. */
   readonly base: string;
 }
@@ -22,7 +26,7 @@ dataDir: ./data
 admin: { listen: '127.0.0.1:${admin}' }
 metrics: { listen: '127.0.0.1:${metrics}', terminator: '127.0.0.1:${terminatorMetrics}' }
 `;
-  return { https, http, admin, base };
+  return { https, http, admin, metrics, terminatorMetrics, base };
 }
 
 /** The `terminator` section up to its routes. */

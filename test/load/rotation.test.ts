@@ -31,10 +31,21 @@ test('never (§5.3): 60 rotations under 20,000 requests lose no request and rese
   };
   for (const host of hosts) await rotate(host, 0);
 
-  const common = { port: terminator.httpsPort, caPem: terminator.ca.certPem, servernames: hosts, recordHandshakes: true };
+  const common = {
+    port: terminator.httpsPort,
+    caPem: terminator.ca.certPem,
+    servernames: hosts,
+    recordHandshakes: true,
+  };
   const start = (options: Omit<LoadOptions, 'port' | 'servernames'>): ReturnType<typeof startLoad> =>
     startLoad({ ...common, ...options });
-  await using keepalive = start({ mode: 'keepalive', total: 7_000, concurrency: 6, requestsPerConnection: 40, bodyBytes: 300 });
+  await using keepalive = start({
+    mode: 'keepalive',
+    total: 7_000,
+    concurrency: 6,
+    requestsPerConnection: 40,
+    bodyBytes: 300,
+  });
   await using fresh = start({ mode: 'new', total: 3_000, concurrency: 4 });
   await using h2 = start({ mode: 'h2', total: 8_000, concurrency: 12, connections: 3, requestsPerConnection: 60 });
   await using webSocket = start({ mode: 'websocket', total: 2_000, concurrency: 1 });
@@ -53,10 +64,19 @@ test('never (§5.3): 60 rotations under 20,000 requests lose no request and rese
   }
   const summaries = await Promise.all(loads.map((load) => load.finished()));
 
-  assert.deepEqual(loads.flatMap((load) => load.failures), []);
-  assert.equal(sum(summaries, ({ ok }) => ok), 20_000);
+  assert.deepEqual(
+    loads.flatMap((load) => load.failures),
+    [],
+  );
+  assert.equal(
+    sum(summaries, ({ ok }) => ok),
+    20_000,
+  );
   assert.equal(summaries[3]?.handshakes, 1, 'one WebSocket lived through all rotations');
-  assert.equal(sum([...applied.values()], (list) => list.length - 1), rotations);
+  assert.equal(
+    sum([...applied.values()], (list) => list.length - 1),
+    rotations,
+  );
   const seen = checkSerials(summaries, applied);
   for (const host of hosts) assert.ok((seen.get(host)?.size ?? 0) > 5, `new connections saw rotations of ${host}`);
   assert.deepEqual(terminator.supervisor.status().problems, []);
@@ -64,7 +84,10 @@ test('never (§5.3): 60 rotations under 20,000 requests lose no request and rese
 });
 
 /** Fails for a handshake that began after a newer version had been acknowledged; returns the serials seen by host. */
-function checkSerials(summaries: readonly LoadSummary[], applied: ReadonlyMap<string, readonly Applied[]>): Map<string, Set<string>> {
+function checkSerials(
+  summaries: readonly LoadSummary[],
+  applied: ReadonlyMap<string, readonly Applied[]>,
+): Map<string, Set<string>> {
   const seen = new Map<string, Set<string>>();
   for (const { handshakeLog, mode } of summaries) {
     for (const [startedMs, host, serial] of handshakeLog) {

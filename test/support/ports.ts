@@ -25,6 +25,11 @@ export async function freePorts(count: number): Promise<number[]> {
   return await Promise.all(Array.from({ length: count }, freePort));
 }
 
+/** Whether nothing listens there on IPv4 loopback. */
+export async function isFree(port: number): Promise<boolean> {
+  return await canListen(port, '127.0.0.1');
+}
+
 async function canListen(port: number, host: string): Promise<boolean> {
   const server = createServer();
   return await new Promise((resolve) => {

@@ -36,14 +36,21 @@ export class TestFeed implements FeedSource {
     this.#epoch = epoch;
   }
 
-  async *subscribe({ since, signal }: { since?: Revision | undefined; signal: AbortSignal }): AsyncIterable<SourceEvent> {
+  async *subscribe({
+    since,
+    signal,
+  }: {
+    since?: Revision | undefined;
+    signal: AbortSignal;
+  }): AsyncIterable<SourceEvent> {
     this.since = since;
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     this.#queue.length = 0;
     if (since?.epoch !== this.#epoch || since.sequence !== this.#sequence) this.snapshot();
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
-      for (let event = this.#queue.shift(); event !== undefined && !signal.aborted; event = this.#queue.shift()) yield event;
+      for (let event = this.#queue.shift(); event !== undefined && !signal.aborted; event = this.#queue.shift())
+        yield event;
       await this.#wake.promise;
     }
   }
@@ -72,12 +79,22 @@ export class TestFeed implements FeedSource {
   }
 
   /** A certificate as control would announce it. */
-  publishCertificate(certificateId: string, version: number, bundle: Bundle, overrides: Partial<CertificateItem> = {}): Revision {
+  publishCertificate(
+    certificateId: string,
+    version: number,
+    bundle: Bundle,
+    overrides: Partial<CertificateItem> = {},
+  ): Revision {
     return this.publish(this.prepare(certificateId, version, bundle, overrides));
   }
 
   /** Makes the item and its material known without announcing it. */
-  prepare(certificateId: string, version: number, bundle: Bundle, overrides: Partial<CertificateItem> = {}): CertificateItem {
+  prepare(
+    certificateId: string,
+    version: number,
+    bundle: Bundle,
+    overrides: Partial<CertificateItem> = {},
+  ): CertificateItem {
     const { names, notBefore, notAfter, serial, fingerprint256 } = readChain(bundle.chainPem);
     const versionId = `${certificateId}#${version}`;
     const item: CertificateItem = {
@@ -86,6 +103,12 @@ export class TestFeed implements FeedSource {
     };
     this.#bundles.set(item.versionId, bundle);
     return item;
+  }
+
+  /** What `material` gives for a version from now on; undefined: it is not there. */
+  setMaterial(versionId: string, bundle: Bundle | undefined): void {
+    if (bundle === undefined) this.#bundles.delete(versionId);
+    else this.#bundles.set(versionId, bundle);
   }
 
   remove(key: string): Revision {

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { nameCovers } from '../../../src/core/names.ts';
+import { CertificateTable, type TableEntry } from '../../../src/terminator/intake/table.ts';
+
+const now = 1_000_000;
+
+function entry(slot: string, names: readonly string[], overrides: Partial<TableEntry> = {}): TableEntry {
+  return {
+    slot,
+    versionId: `${slot}#1`,
+    certificateId: slot,
+    names,
+    notBefore: now - 1000,
+    notAfter: now + 1000,
+    serial: '01',
+    fingerprint256: slot,
+    chainComplete: true,
+    source: 'feed',
+    rank: 0,
+    ...overrides,
+  };
+}
+
+function tableOf(...entries: TableEntry[]): CertificateTable {
+  const table = new CertificateTable();
+  for (const one of entries) table.set(one);
+  return table;
+}
+
+test('the exact name answers before the wildcard, and a wildcard for exactly one label', () => {
+  const table = tableOf(entry('wide', ['*.a.test']), entry('exact', ['www.a.test']));
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'exact');
+  assert.equal(table.resolve('api.a.test', now)?.slot, 'wide');
+  assert.equal(table.resolve('x.y.a.test', now), undefined);
+  assert.equal(table.resolve('a.test', now), undefined);
+});
+
+test('of several for one name: ours, then files, then Secrets, then the latest end', () => {
+  const table = tableOf(entry('secret', ['a.test'], { rank: 2, notAfter: now + 9000 }));
+  table.set(entry('file-1', ['a.test'], { rank: 1, notAfter: now + 5000 }));
+  table.set(entry('file-2', ['a.test'], { rank: 1, notAfter: now + 6000 }));
+  assert.equal(table.resolve('a.test', now)?.slot, 'file-2');
+  table.set(entry('ours', ['a.test']));
+  assert.equal(table.resolve('a.test', now)?.slot, 'ours');
+  table.delete('ours');
+  table.delete('file-2');
+  table.delete('file-1');
+  assert.equal(table.resolve('a.test', now)?.slot, 'secret');
+});
+
+test('never (§5.1): an expired certificate does not answer while a good one could', () => {
+  const expired = { notAfter: now - 1 };
+  const table = tableOf(entry('ours', ['www.a.test'], expired), entry('file', ['www.a.test'], { rank: 1 }));
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'file');
+  table.delete('file');
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'ours', 'better than nothing');
+  table.set(entry('wide', ['*.a.test']));
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'wide');
+});
+
+test('setting a slot tells every name that may have another answer now', () => {
+  const table = tableOf(entry('one', ['a.test', 'b.test']));
+  assert.deepEqual(table.set(entry('one', ['b.test', 'c.test'])).toSorted(), ['a.test', 'b.test', 'c.test']);
+  assert.equal(table.resolve('a.test', now), undefined);
+  assert.deepEqual(table.delete('one'), ['b.test', 'c.test']);
+  assert.deepEqual(table.delete('one'), []);
+  assert.equal(table.size, 0);
+});
+
+test('the next turn is when something begins or ceases to be valid', () => {
+  const table = tableOf(entry('late', ['a.test'], { notBefore: now + 500 }), entry('now', ['b.test']));
+  assert.deepEqual(table.nextTurn(now), { at: now + 500, names: ['a.test'] });
+  assert.deepEqual(table.nextTurn(now + 500), { at: now + 1000, names: ['a.test', 'b.test'] });
+  assert.equal(table.nextTurn(now + 1000), undefined);
+});
+
+test('whatever is put in and taken out, the answer covers the host and nothing valid is passed over for something that is not', () => {
+  const name = fc.constantFrom('a.test', 'www.a.test', '*.a.test', 'x.www.a.test', '*.www.a.test', 'b.test');
+  const change = fc.record({
+    slot: fc.constantFrom('1', '2', '3', '4'),
+    names: fc.uniqueArray(name, { minLength: 1, maxLength: 3 }),
+    rank: fc.integer({ min: 0, max: 2 }),
+    notAfter: fc.integer({ min: now - 3, max: now + 3 }),
+    remove: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 20 }), (changes) => {
+      const table = new CertificateTable();
+      const present = new Map<string, TableEntry>();
+      for (const { slot, names, remove, ...rest } of changes) {
+        const one = entry(slot, names, rest);
+        if (remove) table.delete(slot);
+        else table.set(one);
+        if (remove) present.delete(slot);
+        else present.set(slot, one);
+      }
+      for (const host of ['a.test', 'www.a.test', 'x.www.a.test', 'y.a.test', 'b.test', 'c.test']) {
+        const covering = [...present.values()].filter((one) => one.names.some((each) => nameCovers(each, host)));
+        const answer = table.resolve(host, now);
+        assert.equal(answer === undefined, covering.length === 0, host);
+        if (answer === undefined) continue;
+        assert.ok(covering.includes(answer));
+        assert.equal(
+          answer.notAfter > now,
+          covering.some(({ notAfter }) => notAfter > now),
+        );
+      }
+    }),
+  );
+});

@@ -1,0 +1,60 @@
+/** Writes the tables of docs/reference.md from the code; `test/structure/docs.test.ts` fails when they differ. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import prettier from 'prettier';
+import { statusOf } from '../src/api/errors.ts';
+import { errorCodes, type ErrorCode } from '../src/core/errors.ts';
+import { metricTable } from '../src/observe/metric-table.ts';
+import { createTerminatorMetrics } from '../src/terminator/metrics.ts';
+
+const file = join(import.meta.dirname, '..', 'docs', 'reference.md');
+
+/** The text between `<!-- NAME -->` and `<!-- /NAME -->`. */
+function fill(text: string, name: string, content: string): string {
+  const section = new RegExp(`(<!-- ${name} -->)[\\s\\S]*?(<!-- /${name} -->)`);
+  if (!section.test(text)) throw new Error(`docs/reference.md has no section ${name}`);
+  return text.replace(section, (_all, begin: string, end: string) => `${begin}\n\n${content}\n\n${end}`);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function errorTable(): string {
+  const codes = Object.keys(errorCodes) as ErrorCode[];
+  return table(
+    ['code', 'HTTP status', 'meaning'],
+    codes.map((code) => [`\`${code}\``, String(statusOf[code]), errorCodes[code]]),
+  );
+}
+
+async function terminatorMetrics(): Promise<string> {
+  const { registry } = createTerminatorMetrics({
+    connections: () => 0,
+    workers: () => 0,
+    certificates: () => 0,
+    problems: () => new Map(),
+    lagSeconds: () => 0,
+    feedConnected: () => true,
+  });
+  const all = await registry.getMetricsAsJSON();
+  return table(
+    ['metric', 'meaning'],
+    all.map(({ name, help }) => [`\`${name}\``, help]),
+  );
+}
+
+/** docs/reference.md as it should be. */
+export async function reference(): Promise<string> {
+  let text = await readFile(file, 'utf8');
+  text = fill(text, 'errors', errorTable());
+  const rows = Object.entries(metricTable).map(([name, help]) => [`\`${name}\``, help]);
+  text = fill(text, 'control metrics', table(['metric', 'meaning'], rows));
+  text = fill(text, 'terminator metrics', await terminatorMetrics());
+  const options = await prettier.resolveConfig(file);
+  return await prettier.format(text, { ...options, filepath: file });
+}
+
+if (import.meta.main) await writeFile(file, await reference());
