@@ -9,22 +9,28 @@ import { clean } from './text.ts';
 /** 30,000 certificates take some seconds to read, and their records to write. */
 const patienceMs = 300_000;
 
+interface Accepted {
+  readonly acceptRemoval?: boolean;
+  readonly acceptReissue?: boolean;
+}
+
 export function addReload(program: Command, run: Run): void {
   program
     .command('reload')
     .summary('apply the changed configuration file')
     .description('Makes the running control process read its configuration file again. A broken file changes nothing.')
     .option('--accept-removal', 'also when it removes more than half of the certificates')
+    .option('--accept-reissue', 'let a mass re-issue go that is held because specifications changed')
     .addOption(urlOption())
-    .action(async ({ acceptRemoval = false }: { acceptRemoval?: boolean }, command: Command) => {
-      await run(command, async (context) => await reload(context, acceptRemoval));
+    .action(async ({ acceptRemoval = false, acceptReissue = false }: Accepted, command: Command) => {
+      await run(command, async (context) => await reload(context, { acceptRemoval, acceptReissue }));
     });
 }
 
-async function reload(context: Context, acceptRemoval: boolean): Promise<ExitCode> {
+async function reload(context: Context, accepted: Accepted): Promise<ExitCode> {
   const api = await context.api();
   const signal = context.io.interrupted();
-  const result = await api.post<ReloadResult>('/reload', { acceptRemoval }, { signal, timeoutMs: patienceMs });
+  const result = await api.post<ReloadResult>('/reload', accepted, { signal, timeoutMs: patienceMs });
   if (context.json) {
     context.outJson(result);
     return exitCodes.ok;

@@ -3,7 +3,13 @@ import type { CertificateId } from '../core/certificate.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { CertificateStore } from '../core/ports/certificate-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { CertificateView, ControlChange, ControlView, ReloadResult } from '../core/ports/control-view.ts';
+import type {
+  CertificateView,
+  ControlChange,
+  ControlView,
+  ReloadOptions,
+  ReloadResult,
+} from '../core/ports/control-view.ts';
 import type { Issuer } from '../core/ports/issuer.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { describeStatus } from '../schedule/status.ts';
@@ -11,7 +17,6 @@ import type { Registry, RegistryEntry } from '../state/registry.ts';
 import type { Terminators } from '../state/terminators.ts';
 import type { Notices } from './notices.ts';
 import { observedCertificates } from './observed.ts';
-import type { ReloadOptions } from './reload.ts';
 
 export interface ControlViewDeps {
   readonly registry: Registry;

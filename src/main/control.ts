@@ -53,7 +53,10 @@ export async function runControl(options: ControlOptions): Promise<number> {
 function createReloader(control: Control, signal: AbortSignal, log: Log): (actor: string) => Promise<void> {
   return async (actor) => {
     try {
-      const { added, changed, removed, restartNeeded } = await control.reload({ acceptRemoval: false, actor }, signal);
+      const { added, changed, removed, restartNeeded } = await control.reload(
+        { acceptRemoval: false, acceptReissue: false, actor },
+        signal,
+      );
       log.info('The configuration is applied.', { added, changed, removed, restartNeeded });
     } catch (caught) {
       const { code, message } = toCertplaneError(caught);

@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { configInvalid } from '../config/problems.ts';
 import { toCertplaneError } from '../core/errors.ts';
-import type { ReloadResult } from '../core/ports/control-view.ts';
+import type { ReloadOptions, ReloadResult } from '../core/ports/control-view.ts';
 import type { Notices } from './notices.ts';
 
 export interface ReloadDeps {
@@ -22,11 +22,6 @@ export interface ReloadDeps {
     options: ReloadOptions,
     signal: AbortSignal,
   ) => Promise<Omit<ReloadResult, 'restartNeeded' | 'warnings'>>;
-}
-
-export interface ReloadOptions {
-  readonly acceptRemoval: boolean;
-  readonly actor: string;
 }
 
 export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal: AbortSignal) => Promise<ReloadResult> {

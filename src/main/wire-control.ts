@@ -12,7 +12,7 @@ import type { Config } from '../config/model.ts';
 import { hasCode } from '../core/errors.ts';
 import { formatRevision } from '../core/feed.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { ReloadResult } from '../core/ports/control-view.ts';
+import type { ReloadOptions, ReloadResult } from '../core/ports/control-view.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
 import { createDeliverer } from '../deliver/deliverer.ts';
@@ -39,7 +39,7 @@ import { createControlView, isServing } from './control-view.ts';
 import { createIssuers, writeRoots, type IssuerSet } from './issuers.ts';
 import { Notices } from './notices.ts';
 import { createOutputFactory } from './outputs.ts';
-import { createReload, type ReloadOptions } from './reload.ts';
+import { createReload } from './reload.ts';
 
 export interface Control extends Part {
   readonly address: string;
@@ -113,6 +113,7 @@ export async function wireControl(
     issuers = createIssuers(next, issuerDeps);
     budget.setLimits(limitsOf(next));
     scheduler.setIssuers(issuers.byName);
+    if (options.acceptReissue) await scheduler.acceptReissue(applying);
     await before[Symbol.asyncDispose]();
     current = next;
     if (next.terminator !== undefined) await feed.publish({ kind: 'settings', settings: next.terminator }, applying);
@@ -191,7 +192,7 @@ export async function wireControl(
       await registry.load(starting);
       await budget.load(starting);
       try {
-        await apply(config, { acceptRemoval: false, actor: 'config' }, starting);
+        await apply(config, { acceptRemoval: false, acceptReissue: false, actor: 'config' }, starting);
       } catch (error) {
         if (!hasCode(error, 'config.removal-held')) throw error;
         // What was managed before goes on; the page says what is held and how to accept it.

@@ -152,7 +152,7 @@ class RunningScheduler implements Scheduler {
     if (since === undefined) return [];
     const message =
       `${size.wanting} of ${size.managed} certificates would be issued again because their specification changed; ` +
-      'this is held as a possible accident. Each takes the change when it is renewed or asked to.';
+      'this is held as a possible accident. Each takes the change when it is renewed or asked to; all at once with "certplane reload --accept-reissue".';
     return [{ code: 'brake-held', message, since }];
   }
 

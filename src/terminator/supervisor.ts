@@ -98,7 +98,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { clock, log, feed, terminatorId, cache } = options;
+    const { clock, log, feed, terminatorId, cache, sourceFor } = options;
     this.#problems = new Problems(clock, () => this.#reporter?.touch());
     this.#metrics = createTerminatorMetrics({
       connections: () => this.#pool.live.reduce((sum, worker) => sum + worker.connections, 0),
@@ -138,7 +138,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
       this.#stop.signal,
     );
     this.#listeners = new Listeners(this.#pool, clock);
-    const { sourceFor } = options;
     const problems = this.#problems;
     this.#readers = new Readers({ feed, sourceFor, intake: this, problems, clock, log }, this.#stop.signal);
     this.#progress = new FeedProgress({
@@ -199,7 +198,11 @@ class TerminatorSupervisor implements Supervisor, Intake {
   }
 
   drain(): Promise<void> {
-    this.#drained ??= this.#pool.drain(this.#settings?.timeouts.drainMs ?? 0).then(() => this.#listeners.closeAll());
+    // Addresses go at once: a client that comes now is refused instead of waiting in a backlog that nobody serves.
+    this.#drained ??= Promise.all([
+      this.#listeners.closeAll(),
+      this.#pool.drain(this.#settings?.timeouts.drainMs ?? 0),
+    ]).then(() => this.#listeners.closeAll());
     return this.#drained;
   }
 

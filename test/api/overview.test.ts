@@ -158,7 +158,7 @@ suite('the other lists', () => {
     assert.equal(reloadResultSchema.strict().parse(JSON.parse(reloaded.body)).changed, 2);
     assert.deepEqual(fixture.view.calls.at(-1), {
       method: 'reload',
-      arguments: [{ acceptRemoval: true, actor: 'cli' }],
+      arguments: [{ acceptRemoval: true, acceptReissue: false, actor: 'cli' }],
     });
   });
 });

@@ -19,7 +19,7 @@ const kinds: Record<string, Partial<LoadOptions> & Pick<LoadOptions, 'mode'>> = 
     path: streamed.path,
     verify: { status: 200, bodyIncludes: 's'.repeat(streamed.bytes) },
   },
-  h2: { mode: 'h2', concurrency: h2Lanes, connections: 2, path: '/slow?ms=20' },
+  h2: { mode: 'h2', concurrency: h2Lanes, connections: 2, path: '/slow?ms=20', repeatRefused: true },
 };
 
 export interface Traffic extends AsyncDisposable {

@@ -22,25 +22,14 @@ function lane(context: LoadContext, slot: Map<string, Shared>): Lane {
   const { options } = context;
   return {
     send: async (request, servername) => {
-      const wanted = expected(options, request);
-      const shared = acquire(context, slot, servername);
-      const carried = (shared.carried += 1) - 1;
-      let session: ClientHttp2Session;
-      try {
-        session = await shared.session;
-      } catch (error) {
-        if (slot.get(servername) === shared) slot.delete(servername);
-        throw new Failed('connect', error);
-      }
-      if (carried + 1 === (options.requestsPerConnection ?? Infinity)) {
-        slot.delete(servername);
-        queueMicrotask(() => session.close()); // after this request has been sent; open streams finish
-      }
-      try {
-        const { status, text } = await exchange(session, servername, wanted, options);
-        wanted.check(status, text, carried);
-      } catch (error) {
-        throw error instanceof Failed ? error : new Failed('request', error, carried);
+      for (let attempts = 1; ; attempts += 1) {
+        try {
+          await attempt(context, slot, request, servername);
+          return;
+        } catch (error) {
+          if (options.repeatRefused !== true || !isUnprocessed(error) || attempts === 3) throw error;
+          slot.delete(servername);
+        }
       }
     },
     close: async () => {
@@ -48,6 +37,45 @@ function lane(context: LoadContext, slot: Map<string, Shared>): Lane {
       slot.clear();
     },
   };
+}
+
+async function attempt(
+  context: LoadContext,
+  slot: Map<string, Shared>,
+  request: number,
+  servername: string,
+): Promise<void> {
+  const { options } = context;
+  const wanted = expected(options, request);
+  const shared = acquire(context, slot, servername);
+  const carried = (shared.carried += 1) - 1;
+  let session: ClientHttp2Session;
+  try {
+    session = await shared.session;
+  } catch (error) {
+    if (slot.get(servername) === shared) slot.delete(servername);
+    throw new Failed('connect', error);
+  }
+  if (carried + 1 === (options.requestsPerConnection ?? Infinity)) {
+    slot.delete(servername);
+    queueMicrotask(() => session.close()); // after this request has been sent; open streams finish
+  }
+  try {
+    const { status, text } = await exchange(session, servername, wanted, options);
+    wanted.check(status, text, carried);
+  } catch (error) {
+    throw error instanceof Failed ? error : new Failed('request', error, carried);
+  }
+}
+
+/** RFC 9113 §8.7: a server that goes away refuses what crosses its GOAWAY; it has done nothing with it. */
+function isUnprocessed(error: unknown): boolean {
+  const { code, message } = error as Failed;
+  return (
+    (code === 'ERR_HTTP2_STREAM_ERROR' && message.includes('NGHTTP2_REFUSED_STREAM')) ||
+    code === 'ERR_HTTP2_GOAWAY_SESSION' ||
+    code === 'ERR_HTTP2_INVALID_SESSION'
+  );
 }
 
 async function exchange(

@@ -25,6 +25,8 @@ export interface LoadOptions {
   bodyBytes?: number;
   /** `echo` (default): the answer must be what test/support/backend.ts says about exactly this request. */
   verify?: 'echo' | { status: number; bodyIncludes?: string };
+  /** h2: sends a request again, on another connection, when the server says that it has not processed it. */
+  repeatRefused?: boolean;
   requestTimeoutMs?: number;
   /** Hard end, so that it cannot run on if its starter is gone. */
   maxMs?: number;

@@ -12,6 +12,10 @@ export const reloadSchema = z
       .boolean()
       .default(false)
       .meta({ description: 'Accept a configuration that removes more than half of the certificates.' }),
+    acceptReissue: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Let a mass re-issue go that is held because specifications changed.' }),
   })
   .meta({ id: 'Reload' });
 

@@ -21,7 +21,7 @@ export function controlRoutes({ view }: ControlRoutesDeps): readonly Route[] {
       answer: reloadResultSchema,
       errors: ['config.invalid', 'config.not-found', 'config.removal-held'],
       handle: async ({ body, actor, signal }) => {
-        const result = await view.reload({ acceptRemoval: body.acceptRemoval, actor }, signal);
+        const result = await view.reload({ ...body, actor }, signal);
         const { added, changed, removed, restartNeeded, warnings } = result;
         return { added, changed, removed, restartNeeded: [...restartNeeded], warnings: [...warnings] };
       },

@@ -55,6 +55,14 @@ export interface Problem {
   readonly since: number;
 }
 
+export interface ReloadOptions {
+  /** Accept a configuration that removes more than half of the certificates. */
+  readonly acceptRemoval: boolean;
+  /** Let a mass re-issue go that the fleet brake holds. */
+  readonly acceptReissue: boolean;
+  readonly actor: string;
+}
+
 export interface ReloadResult {
   readonly added: number;
   readonly changed: number;
@@ -80,7 +88,7 @@ export interface ControlView {
   /** Throws `certificate.not-found`, `certificate.removed`, `renewal.in-progress`. Resolves once the request is durable. */
   renew(id: CertificateId, actor: string, signal: AbortSignal): Promise<void>;
   /** Throws `config.invalid`, `config.removal-held`; nothing has changed then. */
-  reload(options: { acceptRemoval: boolean; actor: string }, signal: AbortSignal): Promise<ReloadResult>;
+  reload(options: ReloadOptions, signal: AbortSignal): Promise<ReloadResult>;
   /** Writes an online copy. Throws `store.unavailable`. */
   backup(file: string, actor: string, signal: AbortSignal): Promise<void>;
   /** Calls back after changes, synchronously and often: batch on your side. */

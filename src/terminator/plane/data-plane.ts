@@ -178,7 +178,7 @@ export class DataPlane {
     this.#draining = true;
     for (const id of this.#listeners.keys()) this.unlisten(id);
     this.#http2.goAway();
-    this.#closeIdle();
+    // Not at once: a request that is on its way at this moment is still answered, and told to come back elsewhere.
     if (this.#sockets.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onQuiet = resolve;

@@ -38,8 +38,7 @@ export function createHttp1(options: Http1Options): Server {
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const info = options.info(request.socket);
     response.once('close', () => options.onFinished(info, response.statusCode));
-    const outbound = new Http1Outbound(request, response);
-    if (options.draining()) response.shouldKeepAlive = false;
+    const outbound = new Http1Outbound(request, response, options.draining);
     const inbound = readRequest(request, info);
     if (typeof inbound === 'string') {
       response.shouldKeepAlive = false;
@@ -145,11 +144,13 @@ const exchangeOn = new WeakMap<object, Http1Outbound>();
 class Http1Outbound implements Outbound {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #draining: () => boolean;
   #received = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, draining: () => boolean) {
     this.#request = request;
     this.#response = response;
+    this.#draining = draining;
     exchangeOn.set(request.socket, this);
     request.on('error', () => undefined); // the response's close tells the same
     response.on('error', () => undefined);
@@ -189,7 +190,7 @@ class Http1Outbound implements Outbound {
   }
 
   head(status: number, reason: string, headers: readonly string[], closing: boolean): void {
-    if (closing) this.#response.shouldKeepAlive = false;
+    if (closing || this.#draining()) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, reason === '' ? undefined : reason, headers as string[]);
   }
 

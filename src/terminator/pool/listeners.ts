@@ -79,10 +79,9 @@ export class Listeners {
     return errors;
   }
 
-  /** When the workers are gone. */
-  closeAll(): void {
-    for (const { socket } of this.#open.values()) socket.close();
-    this.#open.clear();
+  /** Resolves when nobody accepts anywhere any more, and connections are refused. */
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((key) => this.#close(key)));
   }
 
   async #bind(

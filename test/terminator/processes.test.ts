@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import test from 'node:test';
+import { defaultTimeouts } from '../../src/core/route.ts';
+import { startBackend } from '../support/backend.ts';
+import { startLoad } from '../support/load.ts';
+import { freePort } from '../support/ports.ts';
+import { until } from '../support/until.ts';
+import {
+  proxyRoute,
+  respondRoute,
+  settingsFor,
+  startTerminator,
+  untilReady,
+  type TestTerminator,
+} from './support/harness.ts';
+
+function pids(terminator: TestTerminator): number[] {
+  return terminator.supervisor.status().workers.map(({ pid }) => pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+test('a worker that is killed under load is replaced with the same certificates; only what it carried is lost', async () => {
+  await using backend = await startBackend();
+  await using terminator = await startTerminator({ routes: [proxyRoute('a.test', backend.url)] });
+  const { serial } = await terminator.serve('file/a', 1, 'a.test');
+  const common = { port: terminator.httpsPort, caPem: terminator.ca.certPem, servernames: ['a.test'] };
+  await using load = startLoad({ ...common, mode: 'new', concurrency: 4 });
+  await load.reached(100);
+  const before = pids(terminator);
+  const victim = before[0] as number;
+  process.kill(victim, 'SIGKILL');
+  await until(() => pids(terminator).length === 2 && !pids(terminator).includes(victim), { what: 'the replacement' });
+  await load.reached(load.done + 200);
+  const summary = await load.stop();
+  // Connections that only waited in the backlog are taken by another worker: no more is lost than was being served.
+  assert.ok(summary.failures <= 4, JSON.stringify(load.failures));
+  assert.deepEqual(
+    Object.keys(summary.serials['a.test'] ?? {}).map((one) => one.toUpperCase()),
+    [serial],
+  );
+  const problem = terminator.supervisor.status().problems.find(({ code }) => code === 'terminator.worker-failed');
+  assert.match(problem?.message ?? '', new RegExp(`${victim}.*SIGKILL`));
+});
+
+test('never (§5.3): workers that are added and taken away under load fail no request', async () => {
+  await using backend = await startBackend();
+  await using terminator = await startTerminator({
+    routes: [proxyRoute('a.test', backend.url)],
+    settings: { workers: 1 },
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const common = { port: terminator.httpsPort, caPem: terminator.ca.certPem, servernames: ['a.test'] };
+  await using load = startLoad({ ...common, mode: 'new', concurrency: 6 });
+  for (const workers of [3, 1, 2, 1]) {
+    await load.reached(load.done + 100);
+    const settings = { ...terminator.settings, workers };
+    await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'settings', settings }));
+    await until(() => pids(terminator).length === workers);
+  }
+  await load.reached(load.done + 100);
+  await load.stop();
+  assert.deepEqual(load.failures, []);
+});
+
+test('a worker that crashes again and again is started less and less often, and comes back', async () => {
+  await using terminator = await startTerminator({ settings: { workers: 1 }, routes: [respondRoute('a.test', 'a')] });
+  await terminator.serve('file/a', 1, 'a.test');
+  for (let i = 0; i < 3; i += 1) {
+    const [pid] = await until(() => (pids(terminator).length === 1 ? pids(terminator) : undefined));
+    process.kill(pid as number, 'SIGKILL');
+    await until(() => !pids(terminator).includes(pid as number));
+  }
+  await untilReady(terminator.supervisor);
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+});
+
+test('workers leave SIGINT and SIGTERM to the supervisor', async () => {
+  await using terminator = await startTerminator({ routes: [respondRoute('a.test', 'a')] });
+  await terminator.serve('file/a', 1, 'a.test');
+  for (let i = 0; i < 4; i += 1) assert.equal((await terminator.fetch('a.test', '/')).body, 'a'); // they are all up
+  const before = pids(terminator);
+  for (const pid of before) for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
+  for (let i = 0; i < 4; i += 1) assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+  assert.deepEqual(pids(terminator), before);
+});
+
+test('never (§5.10): draining lets a request end, takes no new connection and leaves no process', async () => {
+  await using backend = await startBackend();
+  const terminator = await startTerminator({
+    routes: [proxyRoute('a.test', backend.url)],
+    settings: { timeouts: { ...defaultTimeouts, drainMs: 10_000 } },
+  });
+  try {
+    await terminator.serve('file/a', 1, 'a.test');
+    const port = terminator.httpsPort;
+    const slow = terminator.fetch('a.test', '/slow?ms=700', { headers: { connection: 'keep-alive' } });
+    const idle = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+    await until(() => backend.openConnections === 1);
+    const before = pids(terminator);
+    const closed = once(idle.resume(), 'close');
+    const drained = terminator.supervisor.drain();
+    const { status, headers } = await slow;
+    assert.deepEqual([status, headers['connection']], [200, 'close']);
+    await closed;
+    await drained;
+    assert.equal(before.some(isAlive), false);
+    assert.equal(terminator.supervisor.status().ready, false);
+    await assert.rejects(terminator.handshake('a.test', { port }));
+  } finally {
+    await terminator[Symbol.asyncDispose]();
+  }
+});
+
+test('what does not end by itself is cut at the drain deadline', async () => {
+  await using backend = await startBackend();
+  const terminator = await startTerminator({
+    routes: [proxyRoute('a.test', backend.url)],
+    settings: { timeouts: { ...defaultTimeouts, drainMs: 300 } },
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const hanging = terminator.fetch('a.test', '/hang');
+  await until(() => backend.openConnections === 1);
+  const rejected = assert.rejects(hanging);
+  await terminator[Symbol.asyncDispose]();
+  await rejected;
+});
+
+test('a new address is open before the old one closes, and the rest of the settings changes in place', async () => {
+  await using terminator = await startTerminator({ routes: [respondRoute('a.test', 'old')] });
+  await terminator.serve('file/a', 1, 'a.test');
+  const [oldPort, newPort] = [terminator.httpsPort, await freePort()];
+  const before = pids(terminator);
+  const open = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  const settings = {
+    ...terminator.settings,
+    routes: [respondRoute('a.test', 'new')],
+    https: [{ host: '127.0.0.1', port: newPort }],
+  };
+  let gap = false;
+  const watching = (async () => {
+    // Whenever the new one does not answer yet, the old one does.
+    for (;;) {
+      const viaNew = await terminator.handshake('a.test', { port: newPort }).catch(() => undefined);
+      viaNew?.destroy();
+      if (viaNew !== undefined) return;
+      const viaOld = await terminator.handshake('a.test', { port: oldPort }).catch(() => undefined);
+      viaOld?.destroy();
+      const nowNew = await terminator.handshake('a.test', { port: newPort }).catch(() => undefined);
+      nowNew?.destroy();
+      if (viaOld === undefined && nowNew === undefined) gap = true;
+    }
+  })();
+  await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'settings', settings }));
+  await watching;
+  assert.equal(gap, false);
+  assert.equal(terminator.httpsPort, newPort);
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'new');
+  await assert.rejects(terminator.handshake('a.test', { port: oldPort }));
+  assert.deepEqual(pids(terminator), before, 'by the same workers');
+  open.write('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
+  const [chunk] = (await once(open, 'data')) as [Buffer];
+  assert.match(chunk.toString(), /new$/, 'connections of the old address live on');
+});
+
+test('an address that cannot be opened is a problem by code, closes nothing, and is opened when it is free', async () => {
+  await using other = await startBackend();
+  await using terminator = await startTerminator({ routes: [respondRoute('a.test', 'a')] });
+  await terminator.serve('file/a', 1, 'a.test');
+  const oldPort = terminator.httpsPort;
+  const settings = { ...terminator.settings, https: [{ host: '127.0.0.1', port: other.port }] };
+  await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'settings', settings }));
+  assert.deepEqual(
+    terminator.supervisor.status().problems.map(({ code }) => code),
+    ['terminator.address-in-use'],
+  );
+  assert.equal(terminator.httpsPort, oldPort);
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+  await other[Symbol.asyncDispose]();
+  await until(() => terminator.httpsPort === other.port, { what: 'the address, now that it is free' });
+  assert.deepEqual(terminator.supervisor.status().problems, []);
+  // One that was refused at the start is an error there.
+  await using taken = await startBackend();
+  await assert.rejects(startTerminator({ settings: { https: [{ host: '127.0.0.1', port: taken.port }] } }), {
+    code: 'terminator.address-in-use',
+  });
+});
+
+test('an address that excludes the old one takes its place', async () => {
+  const port = await freePort();
+  await using terminator = await startTerminator({
+    routes: [respondRoute('a.test', 'a')],
+    settings: { https: [{ host: '127.0.0.1', port }] },
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const settings = { ...terminator.settings, https: [{ host: '0.0.0.0', port }] };
+  await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'settings', settings }));
+  assert.deepEqual(terminator.supervisor.status().problems, []);
+  assert.ok(terminator.supervisor.status().listening.includes(`https://0.0.0.0:${port}`));
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+});
+
+test('without settings the terminator waits for the feed to bring them', async () => {
+  await using terminator = await startTerminator({ withoutSettings: true });
+  assert.deepEqual(terminator.supervisor.status().listening, []);
+  terminator.feed.publish({ kind: 'settings', settings: settingsFor({}, [respondRoute('a.test', 'a')]) });
+  await terminator.serve('file/a', 1, 'a.test');
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+});
+
+test('metrics and health: counts of all workers, ready when it listens and has certificates', async () => {
+  await using terminator = await startTerminator({
+    settings: { metrics: { host: '127.0.0.1', port: 0 } },
+    routes: [respondRoute('a.test', 'a')],
+  });
+  const { fetchOnce } = await import('../support/http.ts');
+  const get = (path: string) => fetchOnce(`http://127.0.0.1:${terminator.supervisor.status().metricsPort}${path}`);
+  assert.equal((await get('/livez')).status, 200);
+  await terminator.serve('file/a', 1, 'a.test');
+  await terminator.serve('file/a', 2, 'a.test');
+  assert.equal((await get('/readyz')).status, 200);
+  for (let i = 0; i < 7; i += 1) await terminator.fetch('a.test', '/');
+  await terminator.fetch('unknown.test', '/', { servername: 'a.test' });
+  await assert.rejects(terminator.handshake('unknown.test'));
+  const text = await until(async () => {
+    const { body } = await get('/metrics');
+    return body.includes('requests_total{protocol="https",status="2xx"} 7') && body.includes('4xx') ? body : undefined;
+  });
+  for (const line of [
+    'requests_total{protocol="https",status="4xx"} 1',
+    'handshakes_total{result="unknown-name"} 1',
+    'rotations_total 1',
+    'certificates 1',
+    'workers 2',
+    'feed_connected 1',
+    'feed_lag_seconds 0',
+  ]) {
+    assert.ok(text.includes(`certplane_terminator_${line}`), `${line} in\n${text}`);
+  }
+  assert.equal((await get('/nothing')).status, 404);
+});

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import test from 'node:test';
+import { WebSocket } from 'ws';
+import { defaultTimeouts } from '../../src/core/route.ts';
+import { startBackend } from '../support/backend.ts';
+import { until } from '../support/until.ts';
+import { proxyRoute, respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';
+import { rawBackend, talk } from './support/raw.ts';
+
+async function openSocket(terminator: TestTerminator, path = '/'): Promise<WebSocket> {
+  const socket = new WebSocket(`wss://a.test:${terminator.httpsPort}${path}`, {
+    ca: terminator.ca.certPem,
+    servername: 'a.test',
+    lookup: (_host, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+  });
+  await once(socket, 'open');
+  return socket;
+}
+
+async function echo(socket: WebSocket, text: string): Promise<void> {
+  socket.send(text);
+  const [data] = (await once(socket, 'message')) as [Buffer];
+  assert.equal(data.toString(), text);
+}
+
+test('never (§5.3): a WebSocket echoes on through rotations, settings and long silence', async () => {
+  await using backend = await startBackend();
+  const timeouts = { ...defaultTimeouts, idleMs: 200, backendIdleMs: 200, headerMs: 200, drainMs: 500 };
+  await using terminator = await startTerminator({
+    routes: [proxyRoute('a.test', backend.url)],
+    settings: { timeouts },
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const socket = await openSocket(terminator, '/chat');
+  for (let version = 2; version < 8; version += 1) {
+    await terminator.serve('file/a', version, 'a.test');
+    await echo(socket, `after version ${version}`);
+  }
+  await terminator.feed.acknowledged(
+    terminator.feed.publish({ kind: 'settings', settings: { ...terminator.settings, routes: [] } }),
+  );
+  // Longer than any timeout of an ordinary connection: another connection that is cut off for it tells when.
+  const idle = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  await once(idle.resume(), 'close');
+  await echo(socket, 'still here');
+  await echo(socket, 'x'.repeat(1_000_000));
+  socket.close();
+  await once(socket, 'close');
+  await until(() => backend.openConnections === 0, { what: 'the end of the backend connection' });
+});
+
+test('a backend that ends the WebSocket ends it for the client, and the reverse', async () => {
+  await using backend = await startBackend();
+  await using terminator = await startTerminator({ routes: [proxyRoute('a.test', backend.url)] });
+  await terminator.serve('file/a', 1, 'a.test');
+  const socket = await openSocket(terminator);
+  socket.on('error', () => undefined);
+  backend.resetConnections();
+  await once(socket, 'close');
+  const other = await openSocket(terminator);
+  other.terminate();
+  await until(() => backend.openConnections === 0);
+});
+
+test('an upgrade that is refused, impossible or misdirected is answered as HTTP', async () => {
+  await using refusing = await rawBackend((socket) =>
+    socket.once('data', () => socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX-Why: no\r\n\r\nno')),
+  );
+  await using terminator = await startTerminator({
+    routes: [
+      proxyRoute('a.test', refusing.url),
+      proxyRoute('a.test', 'http://127.0.0.1:1', '/dead'),
+      respondRoute('a.test', 'x', '/fixed'),
+      respondRoute('c.test', 'c'),
+    ],
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const ask = async (path: string, host = 'a.test'): Promise<string> =>
+    await talk(
+      await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] }),
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+    );
+  assert.match(await ask('/'), /^HTTP\/1\.1 403 [\s\S]*X-Why: no\r\nConnection: close\r\n\r\nno$/);
+  assert.match(await ask('/dead'), /^HTTP\/1\.1 502 [\s\S]*502 Bad Gateway: backend-refused\n$/);
+  assert.match(await ask('/fixed'), /^HTTP\/1\.1 400 /);
+  assert.match(await ask('/', 'c.test'), /^HTTP\/1\.1 421 /);
+  assert.match(await ask('/', 'unknown.test'), /^HTTP\/1\.1 404 /);
+});
+
+test('an upgrade to anything but WebSocket is an ordinary request', async () => {
+  await using backend = await startBackend();
+  await using terminator = await startTerminator({ routes: [proxyRoute('a.test', backend.url)] });
+  await terminator.serve('file/a', 1, 'a.test');
+  const answer = await talk(
+    await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] }),
+    'GET /h2c HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
+  );
+  assert.match(answer, /^HTTP\/1\.1 200 OK/);
+  assert.doesNotMatch(answer, /h2c"|http2-settings/i);
+});
