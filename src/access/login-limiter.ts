@@ -6,7 +6,7 @@ export interface LoginLimiterOptions {
   readonly windowMs: number;
 }
 
-export const defaultLoginLimit: LoginLimiterOptions = { attempts: 10, windowMs: 600_000 };
+const defaultLoginLimit: LoginLimiterOptions = { attempts: 10, windowMs: 600_000 };
 /** More addresses than this at once is an attack; the ones quiet for longest are forgotten. */
 const mostAddresses = 10_000;
 

@@ -15,7 +15,7 @@ export interface RouterDeps {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
 }
 
-export const largestBodyBytes = 16_384;
+const largestBodyBytes = 16_384;
 const longestIdChars = 512;
 
 export function createRouter(deps: RouterDeps): Router {

@@ -21,7 +21,7 @@ export interface RenewalPlan {
 }
 
 /** In [0, 1), the same for a certificate whenever it is asked: spreads a fleet without drawing again on every look. */
-export function stableJitter(certificateId: string, serial: string): number {
+function stableJitter(certificateId: string, serial: string): number {
   return createHash('sha256').update(`${certificateId}\n${serial}`).digest().readUInt32BE(0) / 2 ** 32;
 }
 

@@ -10,7 +10,7 @@ import { CertplaneError } from '../core/errors.ts';
 import type { DeliverableVersion, Output } from '../core/ports/output.ts';
 import { fromKubernetes, statusOf, type KubernetesClient } from './client.ts';
 
-export const fieldManager = 'certplane';
+const fieldManager = 'certplane';
 /** Says which certificate a Secret belongs to; setting it by hand hands an existing Secret over. */
 export const certificateAnnotation = 'certplane.dev/certificate';
 const managedByLabel = 'app.kubernetes.io/managed-by';

@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../core/ports/log.ts';
 import { parentPipeVariable } from './stop.ts';
 
-const restartMs = { first: 200, most: 10_000 } as const;
+/** Short at first: while the terminator is away, clients are refused. */
+const restartMs = { first: 50, most: 10_000 } as const;
 /** A child that ran this long starts over at the first step of the back-off. */
 const steadyMs = 60_000;
 

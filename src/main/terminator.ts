@@ -46,7 +46,7 @@ export interface TerminatorDeps {
   readonly log: Log;
 }
 
-export function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor {
+function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor {
   const own = join(dataDir, 'terminator');
 
   function sourceFor(spec: SourceSpec): CertificateSource {

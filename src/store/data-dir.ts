@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-export const databaseName = 'certplane.db';
-export const keyName = 'encryption.key';
+const databaseName = 'certplane.db';
+const keyName = 'encryption.key';
 
 /**
  * Makes the directory (0700), or closes one of ours that others may enter. A volume that belongs to somebody else and

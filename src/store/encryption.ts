@@ -9,7 +9,7 @@ import { storeError } from './sqlite-errors.ts';
 export { EncryptionKey } from './encryption-key.ts';
 
 export const keyFileVariable = 'CERTPLANE_ENCRYPTION_KEY_FILE';
-export const credentialName = 'certplane-encryption-key';
+const credentialName = 'certplane-encryption-key';
 /** A key file is one line; more than this is something else. */
 const maxKeyFileBytes = 4096;
 

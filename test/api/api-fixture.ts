@@ -113,7 +113,7 @@ export interface ServerEvent {
 const deadlineMs = 10_000;
 
 /** A client of the event stream that waits for events, never for time. */
-export class EventStream implements Disposable {
+class EventStream implements Disposable {
   readonly #response: IncomingMessage;
   readonly #blocks: string[] = [];
   #ended = false;

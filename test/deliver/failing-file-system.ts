@@ -1,7 +1,7 @@
 import { realFileSystem, type FileSystem } from '../../src/deliver/file-system.ts';
 
 /** What a crash looks like from inside: the operation never came back. */
-export class Crash extends Error {
+class Crash extends Error {
   override readonly name = 'Crash';
 }
 

@@ -1,19 +1,29 @@
 /** SIGKILL of each process of the running program, under load; docs/architecture.md states the outcomes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configFor, ready, show } from '../e2e/shop.ts';
+import { site } from '../e2e/site.ts';
+import { startCertplane } from '../support/certplane.ts';
 import { heldConnections } from '../support/connections.ts';
 import { monotonicMs } from '../support/load.ts';
+import { startPebble } from '../support/pebble.ts';
 import { isFree } from '../support/ports.ts';
+import { missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
-import { startShop } from './shop.ts';
-import { h2Lanes, lost, refused, startTraffic } from './traffic.ts';
+import { processesOf, startShop } from './shop.ts';
+import { h2Lanes, longAnswer, lost, refused, startTraffic } from './traffic.ts';
 
 test('a killed parent: both children finish what is open and end, and a new start serves the same certificates', async (t) => {
   await using shop = await startShop();
   await using traffic = await startTraffic(shop);
   const serials = await shop.serials();
+  const long = longAnswer(shop, 3);
+  await traffic.more(100);
 
   shop.certplane.kill('SIGKILL');
+  await until(async () => await isFree(shop.place.https), { what: 'refused connections' });
+  assert.ok(!long.over, 'connections are refused while open ones go on');
+  assert.ok(await long.complete, 'a long answer ends as it should');
   await until(() => shop.certplane.processes().length === 0, { what: 'the end of every process of the group' });
   const failures = await traffic.stop();
 
@@ -59,7 +69,7 @@ for (const state of ['running', 'frozen', 'killed at the same moment'] as const)
     const [serials, versions] = [await shop.serials(), await shop.versions()];
     const control = shop.pid('control');
     const terminator = shop.pid('terminator');
-    const workers = shop.processes('worker').map(({ pid }) => pid);
+    const workers = new Set(shop.processes('worker').map(({ pid }) => pid));
 
     if (state !== 'running') process.kill(control, state === 'frozen' ? 'SIGSTOP' : 'SIGKILL');
     process.kill(terminator, 'SIGKILL');
@@ -68,7 +78,7 @@ for (const state of ['running', 'frozen', 'killed at the same moment'] as const)
     assert.deepEqual(await shop.serials(), serials);
     await traffic.more(300);
     if (state === 'frozen') process.kill(control, 'SIGCONT');
-    await until(() => shop.processes('worker').every(({ pid }) => !workers.includes(pid)), {
+    await until(() => shop.processes('worker').every(({ pid }) => !workers.has(pid)), {
       what: 'the end of the old workers',
     });
     if (state === 'killed at the same moment') await shop.replaced('control', control);
@@ -117,3 +127,43 @@ test('a killed worker takes only its own connections with it, and another one ta
   assert.equal(await shop.issuances(), 2);
   t.diagnostic(`connections held: ${held}, requests lost: ${failures.length}`);
 });
+
+test(
+  'never (§5.4): control killed while a renewal is under way goes on with the same order when the CA is back',
+  { skip: await missingTools('pebble', 'pebble-challtestsrv') },
+  async () => {
+    const place = await site();
+    // Validation takes a moment, so that the order is open when everything stops.
+    const slow = { PEBBLE_VA_NOSLEEP: '0', PEBBLE_VA_SLEEPTIME: '2' };
+    await using pebble = await startPebble({ httpPort: place.http, authzReusePercent: 0, env: slow });
+    await using certplane = await startCertplane({ configYaml: configFor(place, pebble) });
+    const { serial, version } = await ready(certplane, 'the first certificate');
+    const requested = await certplane.cli(['renew', 'shop']);
+    assert.equal(requested.code, 0, requested.stderr);
+    await until(() => pebble.ordersCreated() === 2, { what: 'the order of the renewal', everyMs: 10 });
+    await until(async () => (await show(certplane)).progress !== null, { what: 'the order in the state' });
+    pebble.pause();
+
+    const control = processesOf(certplane, 'control')[0]?.pid ?? 0;
+    process.kill(control, 'SIGKILL');
+    const resumed = await until(
+      async () => {
+        const shown = await show(certplane);
+        return processesOf(certplane, 'control')[0]?.pid !== control && shown;
+      },
+      { timeoutMs: 20_000, what: 'control again' },
+    );
+    assert.deepEqual([resumed.serial, resumed.phase.state], [serial, 'renewing']);
+    pebble.resume();
+
+    const renewed = await until(
+      async () => {
+        const shown = await show(certplane);
+        return shown.version !== version && shown.servedBy.some(({ upToDate }) => upToDate) && shown;
+      },
+      { timeoutMs: 60_000, what: 'the renewed certificate, served' },
+    );
+    assert.notEqual(renewed.serial, serial);
+    assert.deepEqual([pebble.ordersCreated(), pebble.certificatesIssued()], [2, 2]);
+  },
+);

@@ -51,7 +51,7 @@ export async function startShop(): Promise<Shop> {
     backend,
     certplane,
     rootPem,
-    processes: (role) => certplane.processes().filter(({ args }) => roleOf(args) === role),
+    processes: (role) => processesOf(certplane, role),
     pid: (role) => {
       const found = shop.processes(role);
       assert.equal(found.length, 1, `one ${role} process`);
@@ -98,6 +98,11 @@ export async function startShop(): Promise<Shop> {
     [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
   };
   return shop;
+}
+
+/** Processes of that role, alive now. */
+export function processesOf(certplane: Certplane, role: Role): ProcessInfo[] {
+  return certplane.processes().filter(({ args }) => roleOf(args) === role);
 }
 
 function configFor(place: Site, backendUrl: string): string {

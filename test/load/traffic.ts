@@ -1,4 +1,5 @@
 /** Clients of every kind around the shop, each a process of its own, and what may go wrong for them. */
+import { fetchOnce } from '../support/http.ts';
 import { startLoad, type Load, type LoadFailure, type LoadOptions } from '../support/load.ts';
 import { until } from '../support/until.ts';
 import { hosts, type Shop } from './shop.ts';
@@ -62,6 +63,23 @@ export async function startTraffic(shop: Shop): Promise<Traffic> {
   const parts = stack.move();
   await traffic.more(500);
   return traffic;
+}
+
+/** A request whose answer takes that long; `complete`: whether all of it came. */
+export function longAnswer({ place, rootPem }: Shop, seconds: number): { over: boolean; complete: Promise<boolean> } {
+  const chunks = seconds * 20;
+  const request = fetchOnce(`https://${hosts[0]}/stream?chunks=${chunks}&bytes=1000&ms=50`, {
+    ca: rootPem,
+    connectTo: { port: place.https },
+  });
+  const answer = {
+    over: false,
+    complete: request.then(({ body }) => {
+      answer.over = true;
+      return body.length === chunks * 1000;
+    }),
+  };
+  return answer;
 }
 
 /** Connections that could not be made, as opposed to requests that were lost. */

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-export const sourceRoot = resolve(import.meta.dirname, '../../src');
+const sourceRoot = resolve(import.meta.dirname, '../../src');
 
 export interface SourceFile {
   /** Relative to src/, with forward slashes. */

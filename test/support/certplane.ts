@@ -16,7 +16,7 @@ import { tempDir } from './tempdir.ts';
 import { until } from './until.ts';
 
 export const repository = join(import.meta.dirname, '..', '..');
-export const binFile = join(repository, 'src', 'bin.ts');
+const binFile = join(repository, 'src', 'bin.ts');
 
 export interface CertplaneOptions {
   /** Written to `certplane.yaml` in `dir`. Give this or `configFile`. */
@@ -28,7 +28,10 @@ export interface CertplaneOptions {
   command?: string;
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** Ready when its output matches. Without it: when `/readyz` of the config's `metrics.listen` answers 200. */
+  /**
+   * Ready when its output matches. Without it: when `/readyz` of the config's `metrics.listen` answers 200, or of its
+   * `metrics.terminator` for the command `terminator`.
+   */
   readyLine?: RegExp;
   /** Returns as soon as the process is started. */
   waitReady?: boolean;
@@ -121,7 +124,7 @@ async function waitUntilReady(running: RunningProcess, configFile: string, optio
     await running.waitForLine(options.readyLine, { timeoutMs });
     return;
   }
-  const url = await readyUrl(configFile);
+  const url = await readyUrl(configFile, options.command === 'terminator' ? 'terminator' : 'listen');
   try {
     await until(async () => running.exit !== undefined || (await fetchOnce(url)).status === 200, {
       timeoutMs,
@@ -134,9 +137,10 @@ async function waitUntilReady(running: RunningProcess, configFile: string, optio
   if (running.exit) throw new Error(`certplane ended while starting:\n${running.output}`);
 }
 
-async function readyUrl(configFile: string): Promise<string> {
+async function readyUrl(configFile: string, which: 'listen' | 'terminator'): Promise<string> {
   const text = existsSync(configFile) ? await readFile(configFile, 'utf8') : '';
   // What is wrong with a broken file is the program's to say.
-  const config = parseDocument(text).toJS() as { metrics?: { listen?: string } } | null;
-  return `http://${config?.metrics?.listen ?? '127.0.0.1:9402'}/readyz`;
+  const config = parseDocument(text).toJS() as { metrics?: Record<string, string> } | null;
+  const address = config?.metrics?.[which] ?? (which === 'listen' ? '127.0.0.1:9402' : '127.0.0.1:9403');
+  return `http://${address}/readyz`;
 }

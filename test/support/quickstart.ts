@@ -17,12 +17,15 @@ export interface Quickstart {
   readonly ports: QuickstartPorts;
 }
 
-/** `root` holds the file: this repository, a copy of it or the installed package. */
-export async function quickstart(root = repository): Promise<Quickstart> {
-  const shipped = await readFile(join(root, 'deploy', 'examples', 'quickstart.yaml'), 'utf8');
+/** Where the file lies under this repository, a copy of it or the installed package. */
+export const quickstartFile = join('deploy', 'examples', 'quickstart.yaml');
+
+/** `dataDir` as it is to be written into the file. */
+export async function quickstart({ root = repository, dataDir = './data' } = {}): Promise<Quickstart> {
+  const shipped = await readFile(join(root, quickstartFile), 'utf8');
   const [https = 0, http = 0, admin = 0, metrics = 0, terminatorMetrics = 0] = await freePorts(5);
   const replacements: [string, string][] = [
-    ['../../data', './data'],
+    ['../../data', dataDir],
     ['127.0.0.1:8443', `127.0.0.1:${https}`],
     ['127.0.0.1:8080', `127.0.0.1:${http}`],
     ['127.0.0.1:8484', `127.0.0.1:${admin}`],

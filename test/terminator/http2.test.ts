@@ -66,7 +66,7 @@ test('HTTP/2 requests reach an HTTP/1.1 backend, many at once, with bodies, cook
     assert.equal(echo.bodyBytes, i * 10_000);
     assert.equal(echo.headers['cookie'], 'a=1; b=2');
     assert.equal(echo.headers['x-own'], String(i));
-    assert.equal(echo.headers['host'], 'a.test');
+    assert.equal(echo.headers['host'], 'a.test:443');
     assert.equal(echo.headers['x-forwarded-proto'], 'https');
     assert.equal(headers['connection'], undefined);
   }
@@ -106,11 +106,23 @@ test('requests with two readings are refused on HTTP/2, too', async () => {
 
 test('a backend that breaks off is a stream error, one that is down a 502, and the session lives on', async () => {
   await using backend = await startBackend();
+  await using breaking = await rawBackend((socket) =>
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n');
+      setTimeout(() => socket.destroy(), 50);
+    }),
+  );
   await using terminator = await served({
-    routes: [proxyRoute('a.test', backend.url), proxyRoute('a.test', 'http://127.0.0.1:1', '/dead')],
+    routes: [
+      proxyRoute('a.test', backend.url),
+      proxyRoute('a.test', 'http://127.0.0.1:1', '/dead'),
+      proxyRoute('a.test', breaking.url, '/chunked'),
+    ],
   });
   const session = await sessionTo(terminator);
   assert.equal((await ask(session, { ':path': '/cut?n=5000' })).rst, constants.NGHTTP2_INTERNAL_ERROR);
+  const cut = await ask(session, { ':path': '/chunked' });
+  assert.deepEqual([cut.body, cut.rst], ['begin', constants.NGHTTP2_INTERNAL_ERROR], 'without a length, too');
   const dead = await ask(session, { ':path': '/dead' });
   assert.deepEqual([dead.status, dead.body], [502, '502 Bad Gateway: backend-refused\n']);
   assert.equal((await ask(session, {})).status, 200);

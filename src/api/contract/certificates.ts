@@ -7,7 +7,7 @@ export const phases = ['pending', 'issuing', 'ready', 'renewing', 'failing', 'ex
 export const deliveryStates = ['none', 'delivered', 'lagging', 'failed'] as const;
 export const managedStates = ['managed', 'paused', 'removed', 'observed'] as const;
 
-export const reasonSchema = z.object({
+const reasonSchema = z.object({
   code: z.string().meta({ description: 'Stable code for machines.' }),
   message: z.string().meta({ description: 'One sentence for people.' }),
 });
@@ -16,7 +16,7 @@ function stateSchema<const T extends readonly [string, ...string[]]>(states: T) 
   return z.object({ state: z.enum(states), reason: reasonSchema });
 }
 
-export const servedBySchema = z.object({
+const servedBySchema = z.object({
   terminator: z.string(),
   connected: z.boolean(),
   serial: z.string(),
@@ -52,7 +52,7 @@ export const certificateSchema = z
   })
   .meta({ id: 'Certificate' });
 
-export const chainEntrySchema = z.object({
+const chainEntrySchema = z.object({
   subject: z.string(),
   issuer: z.string(),
   serial: z.string(),
@@ -62,7 +62,7 @@ export const chainEntrySchema = z.object({
   key: z.string(),
 });
 
-export const failureSchema = z.object({
+const failureSchema = z.object({
   code: z.string(),
   message: z.string(),
   at: time,

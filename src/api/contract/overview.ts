@@ -18,7 +18,7 @@ export const problemSchema = z
 const countsOf = <const T extends readonly string[]>(states: T) =>
   z.object(Object.fromEntries(states.map((state) => [state, z.number().int()])) as Record<T[number], z.ZodInt>);
 
-export const noticeSchema = z.object({
+const noticeSchema = z.object({
   code: z.string(),
   message: z.string(),
   subject: z.string().nullable(),
@@ -77,7 +77,7 @@ export const terminatorSchema = z
   })
   .meta({ id: 'Terminator' });
 
-export const historyKinds = [
+const historyKinds = [
   'attempt',
   'issued',
   'failed',

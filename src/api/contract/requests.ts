@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { tokenSchema } from './overview.ts';
 
-export const roles = ['admin', 'viewer'] as const;
+const roles = ['admin', 'viewer'] as const;
 
 export const loginSchema = z.strictObject({ token: z.string().min(1).max(200) }).meta({ id: 'Login' });
 

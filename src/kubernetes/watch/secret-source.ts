@@ -85,7 +85,7 @@ export function createSecretSource(
         switch (event.type) {
           case 'replace': {
             const present = new Set(event.objects.map(idOf));
-            for (const id of unusable.keys()) if (!present.has(id)) unusable.delete(id);
+            for (const map of [held, unusable]) for (const id of map.keys()) if (!present.has(id)) map.delete(id);
             // What cannot be used keeps its last good item in the snapshot.
             const items = event.objects.flatMap((secret) => take(secret) ?? held.get(idOf(secret))?.item ?? []);
             yield { type: 'snapshot', items, revision: revision(), complete: true };

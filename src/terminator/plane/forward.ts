@@ -37,24 +37,29 @@ class Forward implements CallEvents {
   }
 
   start(): void {
+    const { body, bodyKind } = this.#inbound;
     this.#outbound.onGone(() => this.#call.abort());
     this.#outbound.onDrain(() => this.#call.resume());
-    if (this.#bodyEnded) this.#outbound.received();
+    if (bodyKind === 'none') this.#outbound.received();
+    // Listened for from the beginning: an empty HTTP/2 body ends before anybody reads it.
+    else body.once('end', () => this.#endBody());
     this.#call.start();
   }
 
   onReady(): void {
-    if (this.#bodyEnded || this.#bodyStarted) return;
+    if (this.#bodyStarted || this.#inbound.bodyKind === 'none') return;
     this.#bodyStarted = true;
+    if (this.#bodyEnded) this.#call.finish(this.#inbound.trailers());
     const { body } = this.#inbound;
     body.on('data', (chunk: Buffer) => {
       if (!this.#call.write(chunk)) body.pause();
     });
-    body.once('end', () => {
-      this.#bodyEnded = true;
-      this.#outbound.received();
-      this.#call.finish(this.#inbound.trailers());
-    });
+  }
+
+  #endBody(): void {
+    this.#bodyEnded = true;
+    this.#outbound.received();
+    if (this.#bodyStarted) this.#call.finish(this.#inbound.trailers());
   }
 
   onDrain(): void {

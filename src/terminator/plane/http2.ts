@@ -200,7 +200,8 @@ class Http2Outbound implements Outbound {
   }
 
   cut(): void {
-    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    // `close` would end the stream properly before it resets it, and a body without a length would look complete.
+    this.#stream.destroy(new Error('The backend broke off.'));
   }
 
   #sendTrailers(): void {

@@ -29,8 +29,14 @@ export class BoundSocket {
     this.protocol = protocol;
     this.address = address;
     const name: { port?: number } = {};
-    handle.getsockname(name);
-    this.port = name.port ?? address.port;
+    // libuv keeps EADDRINUSE for later, and listening on such a socket would bind it to a random port.
+    const error = handle.getsockname(name);
+    if (error === 0 && name.port !== undefined && (address.port === 0 || name.port === address.port)) {
+      this.port = name.port;
+      return;
+    }
+    handle.close();
+    throw bindError(error === 0 ? 'EADDRINUSE' : error, address);
   }
 
   /** Throws `terminator.address-in-use` or `terminator.address-forbidden`. */

@@ -121,7 +121,7 @@ class HttpFeedSource implements FeedSource {
 
   /** Events of one connection; throws when it ends, for whatever reason. */
   async *#connect(since: Revision | undefined, signal: AbortSignal): AsyncGenerator<SourceEvent | 'alive'> {
-    const lines = await this.#client.open(since, signal);
+    const lines = await this.#inTime(this.#client.open(since, signal), signal);
     let part: FeedItem[] | undefined;
     try {
       yield 'alive';
@@ -160,22 +160,25 @@ class HttpFeedSource implements FeedSource {
 
   /** The next line, or an error when none comes in time. */
   async #next(lines: AsyncGenerator<FeedLine>, signal: AbortSignal): Promise<FeedLine> {
+    const next = await this.#inTime(lines.next(), signal);
+    if (next.done === true)
+      throw new CertplaneError('terminator.control-unreachable', 'The control process ended the feed.');
+    return next.value;
+  }
+
+  /** Gives the connection up when nothing comes: a process that hangs keeps its socket open and takes connections. */
+  async #inTime<T>(coming: Promise<T>, signal: AbortSignal): Promise<T> {
     const done = new AbortController();
     const stalled = this.#options.clock.sleep(stallMs, AbortSignal.any([signal, done.signal])).then(
-      () => 'stalled' as const,
-      () => 'stopped' as const,
+      () => undefined,
+      () => undefined, // stopped, or it came
     );
     try {
-      const next = lines.next();
-      const first = await Promise.race([next, stalled]);
-      if (first === 'stalled' || first === 'stopped') {
-        this.#client.cutFeed();
-        next.catch(() => undefined); // it ends with the connection just cut
-        throw new CertplaneError('terminator.control-unreachable', 'The control process has been silent for 30 s.');
-      }
-      if (first.done === true)
-        throw new CertplaneError('terminator.control-unreachable', 'The control process ended the feed.');
-      return first.value;
+      // What comes too late ends with the connection, and is nobody's any more.
+      const first = await Promise.race([coming.then((value) => ({ value })), stalled]);
+      if (first !== undefined) return first.value;
+      this.#client.cutFeed();
+      throw new CertplaneError('terminator.control-unreachable', 'The control process has been silent for 30 s.');
     } finally {
       done.abort();
     }

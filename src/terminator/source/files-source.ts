@@ -71,6 +71,7 @@ class FilesSource implements CertificateSource {
           yield { type: 'snapshot', items: snapshot, revision: { epoch, sequence: this.#sequence }, complete: true };
         }
       } catch (error) {
+        watches[Symbol.dispose](); // they may belong to a directory that has been put away
         bad.push({ file: directory, error: toCertplaneError(error, 'terminator.source-unreadable') });
       }
       const sentence = describe(bad);
