@@ -7,7 +7,7 @@ import { CertplaneError } from '../core/errors.ts';
 import { feedKey, type Revision } from '../core/feed.ts';
 import type { CachedItem, CachedState, LastGoodCache } from './intake/last-good.ts';
 
-export type { CachedItem, CachedState, LastGoodCache };
+export type { CachedItem, LastGoodCache };
 
 interface Stored extends CachedItem {
   readonly bundle?: Bundle | undefined;

@@ -79,7 +79,7 @@ export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
   };
 }
 
-export interface MetricsServer extends AsyncDisposable {
+interface MetricsServer extends AsyncDisposable {
   readonly port: number;
 }
 
@@ -87,10 +87,10 @@ export interface MetricsServer extends AsyncDisposable {
  * Serves /metrics, /livez (200 while the process runs) and /readyz (200 when it listens and has certificates, else 503).
  * Rejects with `terminator.address-in-use` or `terminator.address-forbidden`.
  */
-export async function createMetricsServer(options: {
+async function createMetricsServer(options: {
   readonly listen: ListenAddress;
   readonly registry: Registry;
-  ready(): boolean;
+  readonly ready: () => boolean;
 }): Promise<MetricsServer> {
   const { listen, registry, ready } = options;
   const server = createServer({ requestTimeout: 5_000 }, (request, response) => {

@@ -1,5 +1,6 @@
 /** A worker process: the data plane, and the channel to the supervisor. Nothing else is loaded here. */
 import { CertplaneError } from '../core/errors.ts';
+import type { Refusal } from '../core/feed.ts';
 import type { FromWorker, SlotMaterial, SlotState, ToWorker } from './ipc/messages.ts';
 import { DataPlane, type ListenTarget } from './plane/data-plane.ts';
 
@@ -103,9 +104,12 @@ class Worker {
     for (const change of changes)
       if (change.kind === 'settings') this.#drainMs = change.settings.settings.timeouts.drainMs;
     const applying = this.#plane?.apply(changes) ?? Promise.resolve([]);
-    this.#applied = this.#applied.then(async () => {
-      this.#send({ type: 'applied', sequence, refusals: await applying });
-    });
+    this.#applied = this.#acknowledge(this.#applied, sequence, applying);
+  }
+
+  async #acknowledge(before: Promise<void>, sequence: number, applying: Promise<readonly Refusal[]>): Promise<void> {
+    await before;
+    this.#send({ type: 'applied', sequence, refusals: await applying });
   }
 
   #end(deadlineMs: number): void {

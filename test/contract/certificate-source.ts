@@ -60,11 +60,6 @@ export function certificateSourceContract(kind: string, setup: () => Promise<Sou
       await body(harness, await TestCa.create());
     });
   };
-  const bundleFor = async (ca: TestCa, host: string): Promise<Bundle & { serial: string }> => {
-    const leaf = await ca.issue({ dnsNames: [host] });
-    const chainPem = leaf.fullchainPem;
-    return { chainPem, keyPem: leaf.keyPem, serial: readChain(chainPem).serial };
-  };
 
   contract('begins with a snapshot and then follows what is added, replaced and removed', async (harness, ca) => {
     const [a, b, newer] = [await bundleFor(ca, 'a.test'), await bundleFor(ca, 'b.test'), await bundleFor(ca, 'a.test')];
@@ -174,4 +169,10 @@ function read(source: CertificateSource): Reading {
       await ended;
     },
   };
+}
+
+async function bundleFor(ca: TestCa, host: string): Promise<Bundle & { serial: string }> {
+  const leaf = await ca.issue({ dnsNames: [host] });
+  const chainPem = leaf.fullchainPem;
+  return { chainPem, keyPem: leaf.keyPem, serial: readChain(chainPem).serial };
 }

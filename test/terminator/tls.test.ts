@@ -145,10 +145,8 @@ test(
   async () => {
     const openssl = await findTool('openssl');
     await using terminator = await startTerminator();
-    const { stdout } = await openssl.run([
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=rsa.test'],
-      ...['-addext', 'subjectAltName=DNS:rsa.test', '-keyout', '-', '-out', '-'],
-    ]);
+    const wanted = '-newkey rsa:2048 -nodes -days 2 -subj /CN=rsa.test -addext subjectAltName=DNS:rsa.test';
+    const { stdout } = await openssl.run(['req', '-x509', ...wanted.split(' '), '-keyout', '-', '-out', '-']);
     const [keyPem = '', chainPem = ''] = stdout.split(/(?=-----BEGIN CERT)/);
     await terminator.feed.acknowledged(terminator.feed.publishCertificate('file/rsa', 1, { chainPem, keyPem }));
     for (const version of ['-tls1_2', '-tls1_3']) {

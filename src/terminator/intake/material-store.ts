@@ -59,18 +59,21 @@ export class MaterialStore {
 
   #enqueue(write: () => Promise<void>): void {
     this.#queued += 1;
-    this.#queue = this.#queue.then(async () => {
-      this.#queued -= 1;
-      try {
-        await write();
-        if (this.#queued === 0 && !this.#failed) await this.#writeRevisions();
-        this.#problems.clear('cache write');
-      } catch (error) {
-        this.#failed = true; // a revision would claim what is not there
-        const { code, message } = toCertplaneError(error, 'terminator.cache-unwritable');
-        this.#problems.set('cache write', { code, message });
-      }
-    });
+    this.#queue = this.#afterQueue(this.#queue, write);
+  }
+
+  async #afterQueue(queue: Promise<void>, write: () => Promise<void>): Promise<void> {
+    await queue;
+    this.#queued -= 1;
+    try {
+      await write();
+      if (this.#queued === 0 && !this.#failed) await this.#writeRevisions();
+      this.#problems.clear('cache write');
+    } catch (error) {
+      this.#failed = true; // a revision would claim what is not there
+      const { code, message } = toCertplaneError(error, 'terminator.cache-unwritable');
+      this.#problems.set('cache write', { code, message });
+    }
   }
 
   /** Only when nothing is left to write: a revision covers everything before it. */

@@ -19,7 +19,7 @@ export interface ReadersDeps {
 interface Running {
   readonly source: CertificateSource;
   readonly reader: SourceReader;
-  stop(): void;
+  readonly stop: () => void;
 }
 
 /** What was read from each source before a restart. */
@@ -56,7 +56,7 @@ export class Readers {
   update(specs: readonly SourceSpec[]): ReadonlySet<string> | undefined {
     const { problems, sourceFor, feed } = this.#deps;
     const wanted = new Map(specs.map((spec) => [JSON.stringify(spec), spec]));
-    for (const [key, { stop }] of this.#running) if (key !== 'feed' && !wanted.has(key)) stop();
+    for (const [key, running] of this.#running) if (key !== 'feed' && !wanted.has(key)) running.stop();
     problems.clearPrefix('source-config ');
     let complete = true;
     for (const [key, spec] of wanted) {

@@ -1,5 +1,9 @@
 import { feedKey, formatRevision, type FeedItem, type FeedKey, type Revision } from '../../core/feed.ts';
 
+function isCertificate(key: FeedKey): boolean {
+  return key.startsWith('certificate/');
+}
+
 /** DESIGN §5.7: a snapshot that lacks more than half of the known certificates removes none of them until that is confirmed. */
 export class SnapshotBrake {
   #revision = '';
@@ -17,7 +21,6 @@ export class SnapshotBrake {
   /** The snapshot is complete: what it does not name is either gone, or held. */
   finish(known: readonly FeedKey[]): { gone: readonly FeedKey[]; held: readonly FeedKey[] } {
     const missing = known.filter((key) => !this.#named.has(key));
-    const isCertificate = (key: FeedKey): boolean => key.startsWith('certificate/');
     const lost = missing.filter(isCertificate);
     const held = lost.length * 2 > known.filter(isCertificate).length;
     this.#held = new Set(held ? lost : []);

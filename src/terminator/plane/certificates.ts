@@ -122,7 +122,7 @@ export class WorkerCertificates {
         try {
           resolve(found === null ? undefined : this.#store(found));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     }
@@ -152,6 +152,6 @@ export class WorkerCertificates {
 }
 
 /** A context for SNICallback: certificate and key only, since node takes everything else from the server's own. */
-export function contextOf(bundle: Bundle): SecureContext {
+function contextOf(bundle: Bundle): SecureContext {
   return createSecureContext({ cert: bundle.chainPem, key: bundle.keyPem });
 }

@@ -96,7 +96,7 @@ class Forward implements CallEvents {
 }
 
 /** 502, or 504 where time ran out, naming the reason and nothing of the inside. */
-export function answerFailure(outbound: Outbound, failure: BackendFailure): void {
+function answerFailure(outbound: Outbound, failure: BackendFailure): void {
   const timeout = failure === 'backend-timeout' || failure === 'backend-connect-timeout';
   if (timeout) answer(outbound, 504, `504 Gateway Timeout: ${failure}\n`);
   else answer(outbound, 502, `502 Bad Gateway: ${failure}\n`);

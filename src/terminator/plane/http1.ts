@@ -18,7 +18,7 @@ export interface Http1Options {
   info(socket: Duplex): ClientInfo;
   handle(inbound: Inbound, outbound: Outbound): void;
   upgrade(inbound: Inbound, socket: Duplex, head: Buffer): void;
-  draining(): boolean;
+  readonly draining: () => boolean;
   onFinished(info: ClientInfo, status: number): void;
 }
 

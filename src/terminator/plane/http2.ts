@@ -55,7 +55,7 @@ export class Http2Front {
         open -= 1;
         closeWhenDone();
       });
-      this.#serve(stream as ServerHttp2Stream, rawHeaders as unknown as string[], info);
+      this.#serve(stream as ServerHttp2Stream, rawHeaders, info);
     });
   }
 

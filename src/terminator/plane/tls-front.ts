@@ -15,7 +15,7 @@ export interface TlsFrontOptions {
   readonly group: PolicyGroup;
   readonly certificates: WorkerCertificates;
   /** Host whose certificate answers unknown and missing names; undefined: refuse. */
-  defaultHost(): string | undefined;
+  readonly defaultHost: () => string | undefined;
   onSecure(socket: TLSSocket, names: readonly string[] | undefined): void;
   onHandshake(result: string): void;
 }
@@ -78,23 +78,23 @@ export class TlsFront {
   #choose(socket: TLSSocket, name: string, done: SniDone): void {
     const host = name.toLowerCase();
     const ready = this.#options.certificates.peek(host);
-    if (ready !== undefined) this.#give(socket, ready, done);
-    else {
-      this.#look(host).then(
-        (found) => {
-          if (socket.destroyed) return;
-          if (found === undefined) this.#refuse(socket, unrecognizedName, 'unknown-name');
-          else this.#give(socket, found, done);
-        },
-        () => this.#refuse(socket, internalError, 'certificate-unloadable'),
-      );
-    }
+    if (ready === undefined) void this.#chooseLater(socket, host, done);
+    else this.#give(socket, ready, done);
   }
 
-  async #look(host: string): Promise<InUse | undefined> {
-    const found = await this.#options.certificates.use(host);
-    const fallback = this.#options.defaultHost();
-    return found ?? (fallback === undefined ? undefined : await this.#options.certificates.use(fallback));
+  /** Never rejects: a handshake that cannot be served is refused. */
+  async #chooseLater(socket: TLSSocket, host: string, done: SniDone): Promise<void> {
+    try {
+      const { certificates, defaultHost } = this.#options;
+      const fallback = defaultHost();
+      const found =
+        (await certificates.use(host)) ?? (fallback === undefined ? undefined : await certificates.use(fallback));
+      if (socket.destroyed) return;
+      if (found === undefined) this.#refuse(socket, unrecognizedName, 'unknown-name');
+      else this.#give(socket, found, done);
+    } catch {
+      this.#refuse(socket, internalError, 'certificate-unloadable'); // why is known where it is loaded
+    }
   }
 
   #give(socket: TLSSocket, found: InUse, done: SniDone): void {

@@ -42,13 +42,14 @@ export class WorkerHandle {
       else onMessage(this, message);
     });
     this.exited = new Promise((resolve) => {
-      this.#child.once('error', () => resolve({ code: null, signal: null }));
-      this.#child.once('exit', (code, signal) => resolve({ code, signal }));
-    });
-    void this.exited.then(() => {
-      // Nobody waits for a dead worker.
-      for (const { resolve } of this.#listens.values()) resolve('ESRCH');
-      for (const { resolve } of this.#unlistens.values()) resolve();
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        // Nobody waits for a dead worker.
+        for (const answer of this.#listens.values()) answer.resolve('ESRCH');
+        for (const answer of this.#unlistens.values()) answer.resolve();
+        resolve({ code, signal });
+      };
+      this.#child.once('error', () => end(null, null));
+      this.#child.once('exit', end);
     });
   }
 

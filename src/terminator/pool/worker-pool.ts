@@ -115,23 +115,24 @@ export class WorkerPool {
     const worker = new WorkerHandle(clock.now(), this.#sequence, (from, message) => this.#take(from, message));
     this.#workers.add(worker);
     worker.send(this.#deps.startMessage());
-    for (const [id, socket] of this.#sockets) this.#listenAlone(worker, id, socket);
-    const end = worker.exited.then((exit) => this.#ended(worker, exit));
-    this.#ends.add(end);
-    void end.finally(() => this.#ends.delete(end));
+    for (const [id, socket] of this.#sockets) this.#keep(this.#listenAlone(worker, id, socket));
+    this.#keep(worker.exited.then((exit) => this.#ended(worker, exit)));
   }
 
-  #listenAlone(worker: WorkerHandle, id: number, socket: BoundSocket): void {
-    void worker.listen(id, socket).then((code) => {
-      if (code !== undefined && code !== 'ESRCH') worker.kill(); // the socket is ours and open: it has no excuse
-    });
+  async #listenAlone(worker: WorkerHandle, id: number, socket: BoundSocket): Promise<void> {
+    const code = await worker.listen(id, socket);
+    if (code !== undefined && code !== 'ESRCH') worker.kill(); // the socket is ours and open: it has no excuse
   }
 
   #retire(worker: WorkerHandle): void {
-    const end = worker.drain(this.#deps.startMessage().settings.settings.timeouts.drainMs);
-    this.#ends.add(end);
-    void end.finally(() => this.#ends.delete(end));
+    this.#keep(worker.drain(this.#deps.startMessage().settings.settings.timeouts.drainMs));
     this.#deps.onProgress();
+  }
+
+  /** Awaited by `drain`. */
+  #keep(work: Promise<void>): void {
+    const end = work.finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
   }
 
   async #ended(worker: WorkerHandle, exit: WorkerExit): Promise<void> {
@@ -160,7 +161,7 @@ export class WorkerPool {
         worker.send({ type: 'resolved', id: message.id, found: this.#deps.resolve(message.host) ?? null });
         break;
       case 'material':
-        void this.#giveMaterial(worker, message.id, message.slot);
+        this.#keep(this.#giveMaterial(worker, message.id, message.slot));
         break;
       case 'applied':
         worker.applied = message.sequence;
@@ -174,6 +175,10 @@ export class WorkerPool {
       case 'warning':
         this.#deps.log.warn(message.message, { worker: worker.pid, ...message.fields });
         break;
+      case 'listening':
+      case 'listen-failed':
+      case 'unlistened':
+        break; // the handle's own
     }
   }
 

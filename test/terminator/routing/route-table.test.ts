@@ -47,10 +47,12 @@ test('a host without a fitting path falls through to the wildcard, and then says
   assert.equal(found(routes, 'www.a.test', '/other'), 'no-route');
 });
 
+function fits(prefix: string, target: string): boolean {
+  return prefix === '/' || target === prefix || target.startsWith(`${prefix}/`);
+}
+
 test('the chosen prefix is always a prefix by element, and no longer one fits', () => {
   const path = fc.array(fc.constantFrom('a', 'b', 'aa', 'ab'), { maxLength: 4 }).map((parts) => `/${parts.join('/')}`);
-  const fits = (prefix: string, target: string): boolean =>
-    prefix === '/' || target === prefix || target.startsWith(`${prefix}/`);
   fc.assert(
     fc.property(fc.uniqueArray(path, { minLength: 1, maxLength: 8 }), path, (paths, target) => {
       const result = found(

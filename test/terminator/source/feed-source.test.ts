@@ -8,6 +8,7 @@ import {
   formatRevision,
   type Acknowledgement,
   type CertificateItem,
+  type ChallengeItem,
   type ServedReport,
 } from '../../../src/core/feed.ts';
 import type { SourceEvent } from '../../../src/core/ports/certificate-source.ts';
@@ -122,6 +123,10 @@ test('acknowledgements and reports reach control, and everything reaches it anew
   await plane.stop();
 });
 
+function challenge(token: string): ChallengeItem {
+  return { kind: 'challenge', type: 'http-01', token, identifier: 'a.test', keyAuthorization: token };
+}
+
 test('after a reconnect it goes on from what was acknowledged, without a snapshot', async () => {
   await using root = await tempDir();
   const socketPath = root.join('run/feed.sock');
@@ -132,8 +137,6 @@ test('after a reconnect it goes on from what was acknowledged, without a snapsho
   const ended = (async () => {
     for await (const event of source.subscribe({ signal: stop.signal })) events.push(event);
   })();
-  const challenge = (token: string) =>
-    ({ kind: 'challenge', type: 'http-01', token, identifier: 'a.test', keyAuthorization: token }) as const;
   const first = await plane.feed.publish(challenge('one'), signal);
   await until(() => events.some((event) => event.type !== 'trouble' && event.revision.sequence >= first.sequence));
   source.acknowledge(acknowledgement(formatRevision(first)));
@@ -223,8 +226,8 @@ test('nonsense from the socket is trouble, not an error, and a torn snapshot is 
   })();
   await until(() => events.some(({ type }) => type === 'snapshot'));
   assert.equal(events.filter(({ type }) => type === 'snapshot').length, 1);
-  const troubles = events.filter((event) => event.type === 'trouble');
-  assert.equal(troubles[0]?.type === 'trouble' && troubles[0].problem?.code, 'terminator.control-unreachable');
+  const trouble = events.find((event) => event.type === 'trouble');
+  assert.equal(trouble?.problem?.code, 'terminator.control-unreachable');
   stop.abort();
   await ended;
   server.closeAllConnections();

@@ -98,7 +98,14 @@ export class TestFeed implements FeedSource {
     const { names, notBefore, notAfter, serial, fingerprint256 } = readChain(bundle.chainPem);
     const versionId = `${certificateId}#${version}`;
     const item: CertificateItem = {
-      ...{ kind: 'certificate', certificateId, versionId, names, notBefore, notAfter, serial, fingerprint256 },
+      kind: 'certificate',
+      certificateId,
+      versionId,
+      names,
+      notBefore,
+      notAfter,
+      serial,
+      fingerprint256,
       ...overrides,
     };
     this.#bundles.set(item.versionId, bundle);
