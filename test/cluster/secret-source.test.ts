@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../src/core/ports/log.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
-import { createWatchClient, type WatchClient } from '../../src/kubernetes/watch/api-client.ts';
+import { createWatchClient } from '../../src/kubernetes/watch/api-client.ts';
 import { connectTo } from '../../src/kubernetes/watch/connection.ts';
 import { createSecretSource, type SecretSourceDeps } from '../../src/kubernetes/watch/secret-source.ts';
 import { missingKube, startKube, type Kube } from '../support/kube.ts';
 import { TestCa, type Leaf } from '../support/test-ca.ts';
-import { watchSource } from './watching.ts';
+import { until } from '../support/until.ts';
+import { holdSecondWatch, shortWatches, watchSource } from './watching.ts';
 
 const skip = await missingKube();
 const ca = await TestCa.create();
@@ -38,30 +39,6 @@ async function put(kube: Kube, name: string, secret: object): Promise<void> {
   });
 }
 
-/** The real client, but its second watch begins when it is released. */
-function holdSecondWatch(client: WatchClient): { client: WatchClient; reached: Promise<void>; release(): void } {
-  const reached = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  let watches = 0;
-  return {
-    reached: reached.promise,
-    release: released.resolve,
-    client: {
-      list: async (path, query, signal) => await client.list(path, query, signal),
-      watch: async (path, query, options) => {
-        watches += 1;
-        if (watches === 2) {
-          reached.resolve();
-          options.signal.addEventListener('abort', () => released.resolve());
-          await released.promise;
-        }
-        return await client.watch(path, query, options);
-      },
-      [Symbol.asyncDispose]: async () => await client[Symbol.asyncDispose](),
-    },
-  };
-}
-
 test('Secrets become certificates as they appear, change and go, across watches that end', { skip }, async () => {
   await using kube = await startKube();
   await kube.createNamespace('shop');
@@ -70,7 +47,9 @@ test('Secrets become certificates as they appear, change and go, across watches 
   await put(kube, 'shop-tls', tlsSecret('shop-tls', first, { app: 'shop' }));
   await put(kube, 'unlabelled', tlsSecret('unlabelled', await ca.issue({ dnsNames: ['no.example'] })));
   const deps = await depsFor(kube);
-  const source = createSecretSource(deps, { namespace: 'shop', selector: 'app=shop' });
+  let watches = 0;
+  const connect = async () => shortWatches(await deps.connect(), () => (watches += 1));
+  const source = createSecretSource({ ...deps, connect }, { namespace: 'shop', selector: 'app=shop' });
   await using watching = watchSource(source);
 
   const snapshot = await watching.next('the snapshot', (event) => event.type === 'snapshot');
@@ -86,9 +65,8 @@ test('Secrets become certificates as they appear, change and go, across watches 
   assert.equal(change.item.serial, second.serial);
   assert.equal((await source.material(change.item.versionId, new AbortController().signal)).keyPem, second.keyPem);
 
-  // The API server ends every watch after seconds here; a change after that arrives all the same.
-  const ended = Date.now() + 11_000;
-  while (Date.now() < ended) await systemClock.sleep(500, new AbortController().signal);
+  const before = watches;
+  await until(() => watches > before, { what: 'the next watch' });
   await put(kube, 'other-tls', tlsSecret('other-tls', first, { app: 'shop' }));
   await watching.next(
     'a new Secret',
@@ -215,7 +193,7 @@ for (const how of ['compacted', 'restarted'] as const) {
         assert.ok(event.type !== 'trouble' || event.problem === undefined, 'listing again is no trouble');
         return event.type === 'snapshot';
       });
-      await held.reached; // the server ends the first watch within seconds
+      await held.reached; // the server ends the first watch after 2 s
       await put(kube, 'shop-tls', tlsSecret('shop-tls', second));
       await put(kube, 'new-tls', tlsSecret('new-tls', second));
       await kube.request('DELETE', '/api/v1/namespaces/shop/secrets/early-tls');
