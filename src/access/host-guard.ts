@@ -5,7 +5,7 @@
 import { CertplaneError } from '../core/errors.ts';
 import { hostOfAuthority } from '../core/names.ts';
 import type { ListenAddress } from '../core/route.ts';
-import { formatAddress } from './listen-guard.ts';
+import { formatAddress } from '../core/listen-address.ts';
 
 export interface HostGuard {
   /** Throws `api.origin-refused`. */

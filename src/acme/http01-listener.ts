@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { CertplaneError } from '../core/errors.ts';
 import type { Challenge, ChallengeSolver } from '../core/ports/challenge-solver.ts';
 import type { Log } from '../core/ports/log.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import type { ListenAddress } from '../core/route.ts';
 
 const path = '/.well-known/acme-challenge/';
@@ -28,7 +29,7 @@ export function createHttp01Listener(deps: {
     try {
       if (answers.size > 0 && server === undefined) {
         server = await open(listen, answers);
-        log.info('Listening for the CA, which is about to verify names.', { address: addressOf(listen) });
+        log.info('Listening for the CA, which is about to verify names.', { address: formatAddress(listen) });
       } else if (answers.size === 0 && server !== undefined) {
         const closing = server;
         server = undefined;
@@ -102,7 +103,7 @@ function respond(answers: ReadonlyMap<string, string>, request: IncomingMessage,
 }
 
 function bindError(listen: ListenAddress, cause: NodeJS.ErrnoException): CertplaneError {
-  const address = addressOf(listen);
+  const address = formatAddress(listen);
   const advice =
     cause.code === 'EADDRINUSE'
       ? 'Another program has it: let the terminator serve that port, or set solvers[].http01.listen to an address that requests of the CA are forwarded to.'
@@ -111,8 +112,4 @@ function bindError(listen: ListenAddress, cause: NodeJS.ErrnoException): Certpla
         : 'Set solvers[].http01.listen to an address of this machine.';
   const message = `Challenges cannot be answered at ${address} (${cause.code ?? cause.message}). ${advice}`;
   return new CertplaneError('challenge.present-failed', message, { cause });
-}
-
-function addressOf({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

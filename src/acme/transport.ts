@@ -10,7 +10,7 @@ import { splitChain } from '../core/bundle.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { readAnswer, type Answer } from './answer.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { networkError } from './network-errors.ts';
 import { problemKind, requestError } from './problems.ts';
 
@@ -113,7 +113,7 @@ export class AcmeTransport implements AsyncDisposable {
     const { clock, caBundlePem, requestTimeoutMs = 30_000 } = this.#options;
     const url = this.#checked(config.url);
     try {
-      return await withDeadline({ clock, ms: requestTimeoutMs, signal }, async (limit) => {
+      return await withDeadline({ clock, ms: requestTimeoutMs, signal, what: this.#ca }, async (limit) => {
         const response = await request(url, {
           method: method === 'POST' || method === 'HEAD' ? method : 'GET',
           dispatcher: this.#agent,

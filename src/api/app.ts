@@ -7,7 +7,7 @@ import type { Sessions } from '../access/sessions.ts';
 import type { Log } from '../core/ports/log.ts';
 import { toProblem } from './errors.ts';
 import { loginLinkHandler } from './login.ts';
-import { apiPrefix } from './openapi.ts';
+import { apiPrefix } from './contract/prefix.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { securityHeaders } from './security-headers.ts';
 import { staticUi } from './static-ui.ts';

@@ -53,6 +53,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   'output.owner-unknown': 500,
   'output.reload-failed': 500,
   'output.reload-timeout': 504,
+  'output.newer-present': 409,
   'output.not-owned': 409,
   'output.unavailable': 503,
   'kubernetes.unreachable': 502,

@@ -12,8 +12,11 @@ import type { Part } from '../core/ports/lifecycle.ts';
 import type { ChangeEvent } from './contract/overview.ts';
 import { presentCounts } from './overview.ts';
 
-/** At most four events a second. */
+/** At most four events a second where counting is cheap. */
 export const batchMs = 250;
+/** Each event carries counts over everything: with more certificates than this there is at most one event a second. */
+export const manyCertificates = 2_000;
+export const slowBatchMs = 1_000;
 export const heartbeatMs = 15_000;
 /** More changed certificates than this come as a snapshot event. */
 export const mostIds = 200;
@@ -57,6 +60,7 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
   const streams = new Set<Stream>();
   const batchLog: Batch[] = [];
   let sequence = 0;
+  let intervalMs = batchMs;
   let pending: { ids: Set<string>; other: boolean } | undefined;
   let wake = Promise.withResolvers<void>();
   let running: Promise<unknown> | undefined;
@@ -86,10 +90,12 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
   }
 
   function frame({ ids, other }: Pick<Batch, 'ids' | 'other'>): string {
+    const all = view.certificates();
+    intervalMs = all.length > manyCertificates ? slowBatchMs : batchMs;
     const data: ChangeEvent = {
       certificates: [...(ids ?? [])],
       other: other || ids === undefined,
-      ...presentCounts(view.certificates(), clock.now()),
+      ...presentCounts(all, clock.now()),
     };
     const id = formatRevision({ epoch, sequence });
     return `id: ${id}\nevent: ${ids === undefined ? 'snapshot' : 'change'}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -120,7 +126,7 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
     for (let flushedAt = -Infinity; ;) {
       await wake.promise;
       // A clock that went back must not hold events for as long as it went back.
-      const left = Math.min(batchMs, flushedAt + batchMs - clock.now());
+      const left = Math.min(intervalMs, flushedAt + intervalMs - clock.now());
       await clock.sleep(Math.max(0, left), signal);
       wake = Promise.withResolvers();
       flush();

@@ -1,7 +1,7 @@
 /** Where the API is reached: loopback TCP, and a unix socket that only the same user can open. */
 import { chmod } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { formatAddress } from '../access/listen-guard.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { ListenAddress } from '../core/route.ts';
 import { claimSocketPath } from '../state/unix-socket.ts';

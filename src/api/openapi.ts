@@ -3,10 +3,9 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import type { ErrorCode } from '../core/errors.ts';
 import { problemSchema } from './contract/overview.ts';
+import { apiPrefix } from './contract/prefix.ts';
 import { statusOf } from './errors.ts';
 import { route, type Access, type Route } from './route.ts';
-
-export const apiPrefix = '/api/v1';
 
 const accessSentences: Readonly<Record<Access, string>> = {
   public: 'Needs no login.',

@@ -44,6 +44,7 @@ export function presentIssuer(issuer: IssuerDescription, all: readonly Certifica
     kind: issuer.kind,
     directory: issuer.directory ?? null,
     account: issuer.account ?? null,
+    termsOfService: issuer.termsOfService ?? null,
     rootPem: issuer.rootPem ?? null,
     certificates: all.filter((one) => (one.current?.issuerName ?? one.record?.spec.issuers[0]) === issuer.name).length,
     problem:

@@ -5,7 +5,8 @@ import type { Express } from 'express';
 import { createLoginLimiter, type LoginLimiter } from '../access/login-limiter.ts';
 import type { LoginLinks } from '../access/login-links.ts';
 import { createHostGuard, type HostGuard } from '../access/host-guard.ts';
-import { assertSafeListen, formatAddress } from '../access/listen-guard.ts';
+import { assertSafeListen } from '../access/listen-guard.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import type { Sessions } from '../access/sessions.ts';
 import type { Tokens } from '../access/tokens.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -50,8 +51,8 @@ export interface ApiOptions {
   readonly listen: ListenAddress;
   /** Absolute; `dataDir/run/admin.sock`. */
   readonly socketPath: string;
-  /** Hosts the page answers to besides loopback (`admin.hosts`), with or without a port. */
-  readonly allowedHosts: readonly string[];
+  /** Hosts the page answers to besides loopback (`admin.hosts`), with or without a port; asked again for every request. */
+  readonly allowedHosts: () => readonly string[];
   /** Directory of the built web UI; it may be missing. */
   readonly webDir: string;
 }
@@ -74,7 +75,13 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
   const underWay = new Set<Promise<unknown>>();
   const hub = createEventHub({ view: deps.view, clock: deps.clock, log });
   const local = new WeakSet<IncomingMessage>();
-  let guard: HostGuard | undefined;
+  let guarded: { readonly hosts: readonly string[]; readonly guard: HostGuard } | undefined;
+  const guard = (): HostGuard => {
+    const hosts = options.allowedHosts();
+    if (guarded?.hosts !== hosts)
+      guarded = { hosts, guard: createHostGuard({ ...options.listen, port: boundPort }, hosts) };
+    return guarded.guard;
+  };
 
   const authenticate = createAuthenticate({ ...deps, isLocal: (request) => local.has(request) });
   const app = createApp({
@@ -88,7 +95,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
       // No browser reaches the admin socket, so there is nothing to rebind or forge.
       if (local.has(request)) return;
       const { host, origin, 'sec-fetch-site': fetchSite } = request.headers;
-      guard?.check({ method: request.method ?? 'GET', host, origin, fetchSite: fetchSite?.toString() });
+      guard().check({ method: request.method ?? 'GET', host, origin, fetchSite: fetchSite?.toString() });
     },
     track: async (work) => {
       underWay.add(work);
@@ -131,7 +138,6 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
         await hub.start(stopping.signal);
         await listenOnTcp(tcp, options.listen);
         boundPort = (tcp.address() as AddressInfo).port;
-        guard = createHostGuard({ ...options.listen, port: boundPort }, options.allowedHosts);
         await listenOnSocket(socket, options.socketPath);
         ended.throwIfAborted();
       } catch (error) {

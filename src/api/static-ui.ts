@@ -25,7 +25,8 @@ export function staticUi(webDir: string): Router {
       'index.html',
       { root: webDir, cacheControl: false, headers: { 'cache-control': 'no-cache' } },
       (error) => {
-        if (error === undefined || error === null || response.headersSent) return;
+        // A client that went away meanwhile is no error of ours, and nobody is left to be answered.
+        if (error === undefined || error === null || response.headersSent || request.socket.destroyed) return;
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return next(error);
         const page = messagePage('The web UI is not built', [
           'Run "npm run build" in the directory of Certplane and load this page again.',

@@ -6,6 +6,7 @@ import { silentLog } from '../core/ports/log.ts';
 import { systemClock } from '../core/system-clock.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
+import { whileShowing } from './progress.ts';
 
 /** A large database on a slow disk. */
 const patienceMs = 3_600_000;
@@ -27,13 +28,15 @@ async function backup(context: Context, file: string): Promise<ExitCode> {
   const signal = context.io.interrupted();
   const api = await context.api();
   let online = true;
-  try {
-    await api.post('/backup', { file }, { signal, timeoutMs: patienceMs });
-  } catch (error) {
-    if (!hasCode(error, 'process.control-unreachable')) throw error;
-    online = false;
-    await backupOffline(context, file, signal);
-  }
+  await whileShowing(context, `Writing the backup to ${file} …`, async () => {
+    try {
+      await api.post('/backup', { file }, { signal, timeoutMs: patienceMs });
+    } catch (error) {
+      if (!hasCode(error, 'process.control-unreachable')) throw error;
+      online = false;
+      await backupOffline(context, file, signal);
+    }
+  });
   if (context.json) context.outJson({ file, online });
   else
     context.out(

@@ -40,7 +40,14 @@ async function check(context: Context, { listen = false }: CheckFlags): Promise<
   const { checkConfig } = await import('../config/check.ts');
   const { formatProblem } = await import('../config/problems.ts');
   const file = await context.configFile();
-  const { config, problems } = await checkConfig({ file, env: context.io.env, dataDir: context.dataDirOption, listen });
+  const { ownerProblems } = await import('./owner-problem.ts');
+  const { config, problems } = await checkConfig({
+    file,
+    env: context.io.env,
+    dataDir: context.dataDirOption,
+    listen,
+    ownerProblem: await ownerProblems(),
+  });
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   if (context.json) context.outJson({ file, ok: errors === 0, problems });
   else {

@@ -1,7 +1,9 @@
 /** `certplane doctor`: the checks of the installation, in the order of the flow. */
 import type { Command } from 'commander';
 import type { Doctor } from '../api/contract/overview.ts';
+import type { ConfigProblem } from '../config/model.ts';
 import { CertplaneError, hasCode } from '../core/errors.ts';
+import { adviceFor } from '../explain/advice.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
 import { urlOption } from './list.ts';
@@ -55,41 +57,56 @@ async function gather(context: Context): Promise<CheckResult[]> {
   }
 }
 
-/** What can be looked at from here. */
+/** What can be looked at from here: the file, the state on the disk, and the places that are written to. */
 async function withoutControl(context: Context, { code, message }: CertplaneError): Promise<CheckResult[]> {
-  const control = { link: 'state', title: 'Control process', verdict: 'problem', code, message, advice: null } as const;
-  if (code === 'config.not-found') return [{ ...control, link: 'config', title: 'Configuration file' }];
-  return [await configCheck(context), control];
+  const advice = adviceFor('process.control-unreachable') ?? null;
+  const control = { link: 'state', title: 'Control process', verdict: 'problem', code, message, advice } as const;
+  if (code === 'config.not-found') return [{ ...control, link: 'config', title: 'Configuration file', advice: null }];
+  const { stateChecks } = await import('./state-checks.ts');
+  const { file, outputs } = await configChecks(context);
+  const state = await stateChecks(await context.dataDir(), context.io.env, context.io.interrupted());
+  return [file, control, ...state, ...outputs];
 }
 
-async function configCheck(context: Context): Promise<CheckResult> {
-  const title = 'Configuration file';
+async function configChecks(context: Context): Promise<{ file: CheckResult; outputs: CheckResult[] }> {
+  const about = { link: 'config', title: 'Configuration file' } as const;
   try {
     const file = await context.configFile();
     const { checkConfig } = await import('../config/check.ts');
     const { configInvalid } = await import('../config/problems.ts');
-    const { config, problems } = await checkConfig({
-      file,
-      env: context.io.env,
-      dataDir: context.dataDirOption,
-      listen: false,
-    });
+    const { ownerProblems } = await import('./owner-problem.ts');
+    const { env } = context.io;
+    const ownerProblem = await ownerProblems();
+    const options = { file, env, dataDir: context.dataDirOption, listen: false, ownerProblem };
+    const { config, problems } = await checkConfig(options);
     if (config === undefined) {
       const advice = 'Correct the file; "certplane check" shows every problem.';
-      return {
-        link: 'config',
-        title,
-        verdict: 'problem',
-        code: 'config.invalid',
-        message: configInvalid(file, problems).message,
-        advice,
-      };
+      const { code, message } = configInvalid(file, problems);
+      return { file: { ...about, verdict: 'problem', code, message, advice }, outputs: [] };
     }
+    const ofOutputs = problems.filter(({ path }) => path.includes('.outputs['));
     const warnings =
       problems.length === 0 ? '' : ` with ${plural(problems.length, 'warning')} ("certplane check" shows them)`;
-    return { link: 'config', title, verdict: 'ok', code: 'ok', message: `${file} is valid${warnings}.`, advice: null };
+    return {
+      file: { ...about, verdict: 'ok', code: 'ok', message: `${file} is valid${warnings}.`, advice: null },
+      outputs: config.certificates.some(({ outputs }) => outputs.length > 0) ? [outputsCheck(ofOutputs)] : [],
+    };
   } catch (error) {
     if (!(error instanceof CertplaneError)) throw error;
-    return { link: 'config', title, verdict: 'problem', code: error.code, message: error.message, advice: null };
+    const { code, message } = error;
+    return { file: { ...about, verdict: 'problem', code, message, advice: null }, outputs: [] };
   }
+}
+
+function outputsCheck(problems: readonly ConfigProblem[]): CheckResult {
+  const about = { link: 'delivery', title: 'Outputs' } as const;
+  const [first] = problems;
+  if (first === undefined) {
+    const message = 'Their directories can be written, and their reload programs are there.';
+    return { ...about, verdict: 'ok', code: 'ok', message, advice: null };
+  }
+  const others = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
+  const advice = 'It is judged for the user that runs this command; "certplane check" shows all of them.';
+  const message = `${first.path}: ${first.message}${others}`;
+  return { ...about, verdict: 'problem', code: 'output.path-unusable', message, advice };
 }

@@ -1,6 +1,6 @@
 /** How a command ends: exit codes, and errors as people or machines read them. */
 import { CertplaneError, isAbort, toCertplaneError } from '../core/errors.ts';
-import { timeText } from '../explain/time-text.ts';
+import { timeText } from '../core/time-text.ts';
 import type { CliIo } from './io.ts';
 import { cleanLines, painter } from './text.ts';
 

@@ -77,7 +77,11 @@ function isDone(now: CertificateDetail, before: CertificateDetail): boolean {
 
 function sentence({ id, progress, phase, delivery, version }: CertificateDetail): string {
   if (progress !== null) return `${id}: ${progress.step} at ${progress.issuer}. ${progress.reason.message}`;
-  if (delivery.state === 'lagging') return `${id}: version ${version ?? ''} is issued; ${delivery.reason.message}`;
+  if (delivery.state === 'lagging') {
+    const { code, message } = delivery.reason;
+    const issued = `${id}: version ${version ?? ''} is issued`;
+    return code === 'delivery-pending' ? `${issued} and on its way to its outputs.` : `${issued}. ${message}`;
+  }
   return `${id}: ${phase.state}. ${phase.reason.message}`;
 }
 

@@ -1,6 +1,7 @@
 /** One HTTP request to the API, over a unix socket or TCP: bounded in time and size, on a connection of its own. */
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { apiPrefix } from '../api/contract/prefix.ts';
 
 export type Endpoint = { readonly socketPath: string } | { readonly url: URL; readonly token: string };
 
@@ -12,8 +13,6 @@ export interface ApiRequest {
   readonly accept: string;
   readonly signal: AbortSignal;
 }
-
-export const apiPrefix = '/api/v1';
 
 /** Resolves with the head of the answer; its body is the caller's to read. */
 export async function send(

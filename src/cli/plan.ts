@@ -1,47 +1,52 @@
 /** `certplane plan`: what would be issued or renewed, when and why. */
 import type { Command } from 'commander';
 import type { Certificate } from '../api/contract/certificates.ts';
-import type { CertificateSpec } from '../core/certificate.ts';
-import { formatDuration, parseDuration } from '../core/duration.ts';
+import { parseDuration } from '../core/duration.ts';
 import { hasCode } from '../core/errors.ts';
 import { allCertificates } from './certificates.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, usageError, type ExitCode } from './failure.ts';
 import { urlOption } from './list.ts';
-import { plural, table, when } from './text.ts';
+import { clean, plural, table, when, type Tone } from './text.ts';
+
+interface PlanFlags {
+  readonly within?: string;
+  readonly file?: boolean;
+}
 
 export function addPlan(program: Command, run: Run): void {
   program
     .command('plan')
     .summary('show what would be issued or renewed, when and why')
     .description(
-      'Shows what will be issued or renewed, when and why: what the running control process plans, or, when none runs, what the configuration file asks for.',
+      'Shows what will be issued or renewed, when and why: what the running control process plans, or, when none runs, what one would do with the configuration file and the state on the disk.',
     )
     .option('--within <duration>', 'only what is due within this time, for example 7d')
+    .option('--file', 'also where one runs: what it would do with the configuration file as it is now')
     .addOption(urlOption())
-    .action(async ({ within }: { within?: string }, command: Command) => {
-      await run(command, async (context) => await plan(context, within));
+    .action(async (flags: PlanFlags, command: Command) => {
+      await run(command, async (context) => await plan(context, flags));
     });
 }
 
-async function plan(context: Context, within: string | undefined): Promise<ExitCode> {
+async function plan(context: Context, { within, file = false }: PlanFlags): Promise<ExitCode> {
   const withinMs = within === undefined ? Infinity : parseDuration(within);
   if (withinMs === undefined) throw usageError(`--within is a duration such as 12h or 7d, not "${within}".`);
+  const remote = context.options.url !== undefined;
+  if (file && remote) throw usageError('--file reads the configuration file of this machine; leave --url out.');
+  if (file) return await planFromFile(context, { withinMs, running: true });
   const api = await context.api();
   try {
     const { items } = await allCertificates(api, { sort: 'name' }, { signal: context.io.interrupted() });
     return printPlan(items, withinMs, context);
   } catch (error) {
-    if (!hasCode(error, 'process.control-unreachable') || context.options.url !== undefined) throw error;
-    return await planFromFile(context);
+    if (!hasCode(error, 'process.control-unreachable') || remote) throw error;
+    return await planFromFile(context, { withinMs, running: false });
   }
 }
 
 function printPlan(all: readonly Certificate[], withinMs: number, context: Context): ExitCode {
-  const { io, paint } = context;
-  const planned = all
-    .filter((one) => one.nextAction !== 'none' && due(one) <= io.now() + withinMs)
-    .toSorted((a, b) => due(a) - due(b));
+  const planned = soonest(all, withinMs, context);
   if (context.json) {
     const items = planned.map(({ id, names, nextAction, nextActionAt, nextActionReason }) => ({
       id,
@@ -51,16 +56,7 @@ function printPlan(all: readonly Certificate[], withinMs: number, context: Conte
       nextActionReason,
     }));
     context.outJson({ source: 'control', items });
-  } else if (planned.length === 0) context.out('Nothing is planned.\n');
-  else {
-    const rows = planned.map((one) => [
-      { text: one.nextActionAt === null ? 'now' : when(one.nextActionAt, io) },
-      { text: one.nextAction, tone: one.nextAction === 'retry' ? ('warn' as const) : ('plain' as const) },
-      { text: one.id },
-      { text: one.nextActionReason.message },
-    ]);
-    context.out(table(['WHEN', 'WHAT', 'CERTIFICATE', 'WHY'], rows, paint));
-  }
+  } else printTable(planned, context);
   const idle = all.length - planned.length;
   context.note(
     `From the running control process: ${plural(planned.length, 'action')}, nothing to do for ${plural(idle, 'certificate')}.\n`,
@@ -68,42 +64,68 @@ function printPlan(all: readonly Certificate[], withinMs: number, context: Conte
   return exitCodes.ok;
 }
 
+/** What `plan` shows of a certificate. */
+interface Action {
+  readonly id: string;
+  readonly nextAction: Certificate['nextAction'] | 'remove';
+  readonly nextActionAt: string | null;
+  readonly nextActionReason: { readonly message: string };
+}
+
+function soonest<T extends Action>(all: readonly T[], withinMs: number, { io }: Context): T[] {
+  return all
+    .filter((one) => one.nextAction !== 'none' && due(one) <= io.now() + withinMs)
+    .toSorted((a, b) => due(a) - due(b));
+}
+
+function printTable(planned: readonly Action[], context: Context): void {
+  const { io, paint } = context;
+  if (planned.length === 0) return context.out('Nothing is planned.\n');
+  const rows = planned.map((one) => [
+    { text: one.nextActionAt === null ? 'now' : when(one.nextActionAt, io) },
+    { text: one.nextAction, tone: tones[one.nextAction] ?? ('plain' as const) },
+    { text: one.id },
+    { text: one.nextActionReason.message },
+  ]);
+  context.out(table(['WHEN', 'WHAT', 'CERTIFICATE', 'WHY'], rows, paint));
+}
+
+const tones: Partial<Record<Action['nextAction'], Tone>> = { retry: 'warn', remove: 'warn' };
+
 /** What waits only for a free slot is due now. */
-function due({ nextActionAt }: Certificate): number {
+function due({ nextActionAt }: Pick<Action, 'nextActionAt'>): number {
   return nextActionAt === null ? 0 : Date.parse(nextActionAt);
 }
 
-/** Without the state there is no telling what is issued already. */
-async function planFromFile(context: Context): Promise<ExitCode> {
+/** From the file and the state on the disk, whether or not a control process runs. */
+async function planFromFile(context: Context, { withinMs, running }: { withinMs: number; running: boolean }) {
   const { loadConfig } = await import('../config/load.ts');
   const { configInvalid } = await import('../config/problems.ts');
+  const { preview } = await import('./preview.ts');
+  const { io } = context;
   const file = await context.configFile();
-  const { config, problems } = await loadConfig({ file, env: context.io.env, dataDir: context.dataDirOption });
+  const { config, problems } = await loadConfig({ file, env: io.env, dataDir: context.dataDirOption });
   if (config === undefined) throw configInvalid(file, problems);
-  const { certificates } = config;
+  const { items, refusal, hasState } = await preview({ config, env: io.env, now: io.now() }, io.interrupted());
+  const rows = items.map(({ id, names, issuers, action, at, reason }) => ({
+    id,
+    names,
+    issuers,
+    nextAction: action,
+    nextActionAt: at === undefined ? null : new Date(at).toISOString(),
+    nextActionReason: reason,
+  }));
+  const planned = soonest(rows, withinMs, context);
   if (context.json) {
-    context.outJson({
-      source: 'config',
-      file,
-      items: certificates.map(({ id, dnsNames, issuers }) => ({ id, names: dnsNames, issuers })),
-    });
+    context.outJson({ source: 'config', file, items: planned, refusal: refusal ?? null });
     return exitCodes.ok;
   }
-  const rows = certificates.map((one) => [
-    { text: one.id },
-    { text: one.dnsNames.join(', ') },
-    { text: one.issuers.join(', then ') },
-    { text: wanted(one) },
-  ]);
-  if (rows.length > 0) context.out(table(['CERTIFICATE', 'NAMES', 'FROM', 'KEY'], rows, context.paint));
+  printTable(planned, context);
+  const state = hasState ? '' : ' Nothing has been issued yet.';
   context.note(
-    `No control process is running: this is what ${file} asks for (${plural(certificates.length, 'certificate')}). ` +
-      'What is not there yet is issued when one starts; the rest is renewed at 2/3 of its lifetime, or 1/2 under 10 days.\n',
+    `From ${file}${running ? '; "certplane reload" applies it' : '; no control process is running'}: ` +
+      `${plural(planned.length, 'action')}, nothing to do for ${plural(rows.length - planned.length, 'certificate')}.${state}\n`,
   );
+  if (refusal !== undefined) context.note(`${context.paint('warn', 'Note')}: ${clean(refusal)}\n`);
   return exitCodes.ok;
-}
-
-function wanted({ key, lifetimeMs }: CertificateSpec): string {
-  const name = key.algorithm === 'rsa' ? `RSA ${key.size}` : `ECDSA P-${key.size}`;
-  return lifetimeMs === undefined ? name : `${name}, for ${formatDuration(lifetimeMs)}`;
 }

@@ -27,3 +27,11 @@ export function createProgress({ io: { stderr }, json }: Context): Progress {
     [Symbol.dispose]: end,
   };
 }
+
+/** Says on a terminal what is being done, until it is; nothing elsewhere, so that scripts see results alone. */
+export async function whileShowing<T>(context: Context, text: string, work: () => Promise<T>): Promise<T> {
+  if (context.io.stderr.isTTY !== true) return await work();
+  using progress = createProgress(context);
+  progress.show(text);
+  return await work();
+}

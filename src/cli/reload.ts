@@ -4,6 +4,7 @@ import type { ReloadResult } from '../api/contract/overview.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
 import { urlOption } from './list.ts';
+import { whileShowing } from './progress.ts';
 import { clean } from './text.ts';
 
 /** 30,000 certificates take some seconds to read, and their records to write. */
@@ -30,7 +31,11 @@ export function addReload(program: Command, run: Run): void {
 async function reload(context: Context, accepted: Accepted): Promise<ExitCode> {
   const api = await context.api();
   const signal = context.io.interrupted();
-  const result = await api.post<ReloadResult>('/reload', accepted, { signal, timeoutMs: patienceMs });
+  const result = await whileShowing(
+    context,
+    'Applying the configuration file …',
+    async () => await api.post<ReloadResult>('/reload', accepted, { signal, timeoutMs: patienceMs }),
+  );
   if (context.json) {
     context.outJson(result);
     return exitCodes.ok;

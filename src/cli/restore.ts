@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CertplaneError, hasCode } from '../core/errors.ts';
-import { timeText } from '../explain/time-text.ts';
+import { timeText } from '../core/time-text.ts';
 import { connect } from './client.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
+import { whileShowing } from './progress.ts';
 
 export function addRestore(program: Command, run: Run): void {
   program
@@ -24,7 +25,12 @@ async function restore(context: Context, file: string, force: boolean): Promise<
   const dataDir = await context.dataDir();
   await refuseWhileRunning(dataDir, signal);
   const { restoreBackup } = await import('../store/restore.ts');
-  const { createdAt, keyPath, movedTo } = await restoreBackup({ file, dataDir, force, env: context.io.env, signal });
+  const options = { file, dataDir, force, env: context.io.env, signal };
+  const { createdAt, keyPath, movedTo } = await whileShowing(
+    context,
+    `Restoring ${file} to ${dataDir} …`,
+    async () => await restoreBackup(options),
+  );
   if (context.json)
     context.outJson({ file, dataDir, createdAt: new Date(createdAt).toISOString(), keyPath, movedTo: movedTo ?? null });
   else {

@@ -1,7 +1,7 @@
 /** Text for a terminal: colours only where they are wanted, columns that line up, nothing that moves the cursor. */
 import { styleText } from 'node:util';
 import { formatDuration } from '../core/duration.ts';
-import { timeText } from '../explain/time-text.ts';
+import { timeText } from '../core/time-text.ts';
 import type { CliIo, Output } from './io.ts';
 
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong' | 'plain';

@@ -1,8 +1,9 @@
 /** The admin page behind the terminator, and addresses that two listeners cannot share. */
+import { formatAddress } from '../core/listen-address.ts';
 import type { ListenAddress, Route, TerminatorSettings } from '../core/route.ts';
 import { formatPath, type Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
-import { collide, formatListen } from './values/addresses.ts';
+import { collide } from './values/addresses.ts';
 
 /** A route to the admin page for the hosts that have no route of their own at `/`. */
 export function adminRoute(
@@ -13,7 +14,7 @@ export function adminRoute(
   const routed = new Set(routes.filter(({ path }) => path === '/').flatMap((route) => route.hosts));
   const open = hosts.filter((host) => !routed.has(host));
   if (open.length === 0) return undefined;
-  return { hosts: open, path: '/', action: { kind: 'proxy', origin: `http://${formatListen(listen)}` } };
+  return { hosts: open, path: '/', action: { kind: 'proxy', origin: `http://${formatAddress(listen)}` } };
 }
 
 export interface Listeners {
@@ -47,7 +48,7 @@ export function checkListeners(listeners: Listeners, problems: ProblemList): voi
   for (const [i, { path, listen }] of all.entries()) {
     const other = all.slice(0, i).find((before) => collide(before.listen, listen));
     if (other === undefined) continue;
-    const message = `${formatListen(listen)} cannot be opened together with ${formatListen(other.listen)} of ${formatPath(other.path)}; write another port.`;
+    const message = `${formatAddress(listen)} cannot be opened together with ${formatAddress(other.listen)} of ${formatPath(other.path)}; write another port.`;
     problems.error(path, message);
   }
 }

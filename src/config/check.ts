@@ -4,17 +4,21 @@ import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import type { FilesOutput } from '../core/certificate.ts';
+import { credentialsVariable, keyCredential, keyFileVariable } from '../core/key-names.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import type { ListenAddress } from '../core/route.ts';
 import { listenersOf } from './admin.ts';
 import { loadLocated, type LoadOptions, type LoadResult } from './load.ts';
 import type { Config } from './model.ts';
 import type { Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
-import { formatListen } from './values/addresses.ts';
+import { checkKubernetes } from './check-kubernetes.ts';
 
 export interface CheckOptions extends LoadOptions {
   /** Also opens every address for a moment; fails for those of a Certplane that runs. */
   readonly listen: boolean;
+  /** What is wrong with the owner and group of an output on this machine; undefined when nothing is. */
+  readonly ownerProblem?: (output: FilesOutput) => Promise<string | undefined>;
 }
 
 /** Everything `loadConfig` finds, then warnings about the surroundings, then, with `listen`, addresses. Never throws. */
@@ -23,17 +27,18 @@ export async function checkConfig(options: CheckOptions): Promise<LoadResult> {
   if (config !== undefined) {
     await checkKey(config, options.env, problems);
     await checkDirectory(config.dataDir, ['dataDir'], 'the data directory', problems);
-    await checkOutputs(config, options.env, problems);
+    await checkOutputs(config, options, problems);
+    await checkSources(config, problems);
+    if (config.kubernetes !== undefined) await checkKubernetes(config.kubernetes, options.env, problems);
     if (options.listen) await checkAddresses(config, problems);
   }
   return { ...(config === undefined ? {} : { config }), problems: problems.sorted() };
 }
 
-/** The names are those of the store, which reads the key. */
 async function checkKey({ dataDir }: Config, env: NodeJS.ProcessEnv, problems: ProblemList): Promise<void> {
-  if ((env['CERTPLANE_ENCRYPTION_KEY_FILE'] ?? '') !== '') return;
-  const credentials = env['CREDENTIALS_DIRECTORY'];
-  if (credentials !== undefined && (await exists(join(credentials, 'certplane-encryption-key')))) return;
+  if ((env[keyFileVariable] ?? '') !== '') return;
+  const credentials = env[credentialsVariable];
+  if (credentials !== undefined && (await exists(join(credentials, keyCredential)))) return;
   problems.warning(
     ['dataDir'],
     `The encryption key is a generated file in ${dataDir}: it guards copies of the database, but not of the whole ` +
@@ -41,14 +46,36 @@ async function checkKey({ dataDir }: Config, env: NodeJS.ProcessEnv, problems: P
   );
 }
 
-async function checkOutputs({ certificates }: Config, env: NodeJS.ProcessEnv, problems: ProblemList): Promise<void> {
+async function checkOutputs(
+  { certificates }: Config,
+  { env, ownerProblem }: CheckOptions,
+  problems: ProblemList,
+): Promise<void> {
   const programs = new Map<string, boolean>();
   for (const { id, outputs } of certificates) {
     for (const [i, output] of outputs.entries()) {
       if (output.kind !== 'files') continue;
       const path = ['certificates', id.slice('file/'.length), 'outputs', i];
       await checkDirectory(output.directory, [...path, 'files', 'directory'], 'the output directory', problems);
+      const owner = await ownerProblem?.(output);
+      if (owner !== undefined) problems.warning([...path, 'files'], owner);
       await checkProgram(output, { path: [...path, 'reloadCommand'], env, programs }, problems);
+    }
+  }
+}
+
+async function checkSources({ terminator }: Config, problems: ProblemList): Promise<void> {
+  for (const [i, source] of (terminator?.sources ?? []).entries()) {
+    if (source.kind !== 'files') continue;
+    const path = ['terminator', 'sources', i, 'files', 'directory'];
+    const { directory } = source;
+    if (!(await exists(directory))) {
+      const message = `There is no directory ${directory}, so nothing is served from it; make it, or write another path.`;
+      problems.warning(path, message);
+    } else if (!(await stat(directory)).isDirectory()) {
+      problems.warning(path, `${directory} is not a directory; write the path of one.`);
+    } else if (!(await allowed(directory, constants.R_OK | constants.X_OK))) {
+      problems.warning(path, `This user may not read ${directory}; change its mode or group, or write another path.`);
     }
   }
 }
@@ -93,7 +120,7 @@ async function checkAddresses(config: Config, problems: ProblemList): Promise<vo
   for (const { path, listen } of listenersOf({ admin: admin.listen, metrics: metrics?.listen, terminator })) {
     const code = await tryListen(listen);
     if (code === undefined) continue;
-    const address = formatListen(listen);
+    const address = formatAddress(listen);
     problems.error(path, `${address} cannot be opened: ${listenReason(code)}`);
   }
 }

@@ -153,12 +153,3 @@ async function readSecret(
     }
   }
 }
-
-/** Whether a solver may be used for a name. Exact names and zones select; without either it is for every name. */
-export function solverSelects({ dnsNames, dnsZones }: Http01SolverConfig, name: string): boolean {
-  if (dnsNames === undefined && dnsZones === undefined) return true;
-  return (
-    (dnsNames?.includes(name) ?? false) ||
-    (dnsZones?.some((zone) => name === zone || name.endsWith(`.${zone}`)) ?? false)
-  );
-}

@@ -43,7 +43,7 @@ export async function readSmallFile(file: string, limit = mostBytes): Promise<{ 
   }
 }
 
-export function describeFileError(file: string, error: unknown): string {
+function describeFileError(file: string, error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT' || code === 'ENOTDIR') return `There is no file ${file}.`;
   if (code === 'EACCES' || code === 'EPERM') return `This user may not read ${file}.`;

@@ -2,7 +2,8 @@
 import { acmeDirectories } from '../core/acme-directories.ts';
 import type { CertificateSpec } from '../core/certificate.ts';
 import { isWildcard } from '../core/names.ts';
-import { builtInIssuer, builtInName, solverSelects, type Issuers } from './issuers.ts';
+import { solverForName } from '../core/solver-selection.ts';
+import { builtInIssuer, builtInName, type Issuers } from './issuers.ts';
 import type { AcmeIssuerConfig, IssuerConfig } from './model.ts';
 import type { Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
@@ -17,10 +18,7 @@ export interface Wanted {
 }
 
 /** Issuers of certificates that name none: as written, else `letsencrypt`, else the only issuer of the file. */
-export function defaultIssuers(
-  written: readonly string[] | undefined,
-  { names }: Issuers,
-): readonly string[] | undefined {
+function defaultIssuers(written: readonly string[] | undefined, { names }: Issuers): readonly string[] | undefined {
   if (written !== undefined) return written;
   if (names.length === 0 || names.includes(builtInName)) return [builtInName];
   return names.length === 1 ? names : undefined;
@@ -90,7 +88,7 @@ function checkAbilities(
   const [first] = acme;
   if (first === undefined) return;
   if (spec.lifetimeMs !== undefined) {
-    const message = `The issuer ${first.name} is an ACME CA, which decides the lifetime itself: leave lifetime out (with ACME, use profile where the CA offers several), or write a private issuer.`;
+    const message = `The issuer ${first.name} is an ACME CA, which decides the lifetime itself: leave lifetime out (with ACME, use profile where the CA offers several: an option that a later version of Certplane brings), or write a private issuer.`;
     problems.error([...path, 'lifetime'], message, 'key');
   }
   // With another issuer in the list, or one that could not be read, the certificate may still be had.
@@ -114,7 +112,7 @@ function inability({ name: issuer, solvers }: AcmeIssuerConfig, name: string): s
   if (isWildcard(name)) {
     return `A wildcard cannot be proved over http-01 (RFC 8555 §8.3), and ${issuer} has no other solver; write the names one by one, or a private issuer.`;
   }
-  if (solvers.some((solver) => solverSelects(solver, name))) return undefined;
+  if (solverForName(solvers, name) !== undefined) return undefined;
   return `No solver of ${issuer} is for ${name}; add it to dnsNames or dnsZones of a solver, or write one without them.`;
 }
 

@@ -3,7 +3,7 @@
  * HTTP status codes are decided in `api/errors.ts` alone. Messages never contain secrets.
  */
 
-/** Every code with the sentence README's table shows. A test fails when README and this table disagree. */
+/** Every code with its sentence in docs/reference.md, which is written from this table (a test compares them). */
 export const errorCodes = {
   // configuration
   'config.invalid': 'The configuration file has problems; nothing was changed.',
@@ -59,6 +59,8 @@ export const errorCodes = {
   'output.owner-unknown': 'The owner or group of the output does not exist on this machine.',
   'output.reload-failed': 'The reload command failed; the files are in place.',
   'output.reload-timeout': 'The reload command did not end in time; the files are in place.',
+  'output.newer-present':
+    'A newer certificate than the one in use is there; it stays until Certplane has a better one.',
   'output.not-owned': 'The Secret belongs to somebody else and was left alone.',
   'output.unavailable': 'The place the output is written to cannot be reached.',
   'kubernetes.unreachable': 'The Kubernetes API server cannot be reached.',

@@ -16,6 +16,8 @@ export interface Failure {
 
 export interface OutputState {
   readonly versionId?: VersionId | undefined;
+  /** Of `versionId`: version ids are given out again after the restore of an older backup, fingerprints never. */
+  readonly fingerprint256?: string | undefined;
   readonly deliveredAt?: number | undefined;
   /** Failures in a row; 0 when the last delivery succeeded. */
   readonly failures: number;
@@ -31,6 +33,8 @@ export interface CertificateRecord {
   readonly createdAt: number;
   /** When it left the desired set; absent while it is wanted. */
   readonly removedAt?: number | undefined;
+  /** When it was first found to be due for deletion, which a second look a day later confirms. */
+  readonly purgeSeenAt?: number | undefined;
   /** The version in use; written after the version record itself. */
   readonly currentVersion?: VersionId | undefined;
   /** Number of the next version; never reused. */
@@ -135,6 +139,16 @@ export interface SettingRecord {
   readonly value: string;
 }
 
+/** The configuration in force (key `applied`), so that a held one does not take what serves out of service. Its JSON is the secret. */
+export interface ConfigRecord {
+  readonly appliedAt: number;
+  /** SHA-256 of the JSON, hex. */
+  readonly digest: string;
+  readonly certificates: number;
+  /** Whether it has a terminator. */
+  readonly terminator: boolean;
+}
+
 export interface RecordKinds {
   certificate: CertificateRecord;
   version: VersionRecord;
@@ -145,6 +159,7 @@ export interface RecordKinds {
   token: TokenRecord;
   feed: FeedRecord;
   setting: SettingRecord;
+  config: ConfigRecord;
 }
 
 export type RecordKind = keyof RecordKinds;
@@ -155,6 +170,7 @@ export interface RecordSecrets {
   order: { readonly keyPem: string };
   account: { readonly keyPem: string };
   authority: { readonly rootKeyPem: string; readonly issuingKeyPem: string };
+  config: { readonly json: string };
 }
 
 export type SecretOf<K extends RecordKind> = K extends keyof RecordSecrets ? RecordSecrets[K] : undefined;

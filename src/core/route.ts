@@ -63,6 +63,8 @@ export interface TerminatorSettings {
   readonly metrics?: ListenAddress | undefined;
   readonly kubernetes?: KubernetesAccess | undefined;
   readonly timeouts: TerminatorTimeouts;
+  /** When a person last accepted removals (milliseconds since the epoch): a change lets go of what sources lost and is held. */
+  readonly acceptShrinkAt?: number | undefined;
 }
 
 export const defaultTimeouts: TerminatorTimeouts = {

@@ -1,6 +1,6 @@
 /** Files and a reload command as an output. */
 import { join } from 'node:path';
-import { maxBundleBytes, readBundle } from '../core/bundle.ts';
+import { maxBundleBytes, readBundle, type Bundle } from '../core/bundle.ts';
 import type { FilesOutput } from '../core/certificate.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -27,7 +27,7 @@ const maxFileBytes = 2 * maxBundleBytes;
  * `deliver` throws `certificate.*` for a bundle that does not fit together, and `output.path-unusable`,
  * `output.write-failed`, `output.owner-unknown`: the set that was there stays. `output.reload-failed` and
  * `output.reload-timeout` come after the switch. A set that is there already is not written again; the command is run.
- * `current` reads the set as its consumers would and is undefined as well when a mode or owner is not as configured.
+ * `current` reads the set in use, whatever became of the links to it; `intact` is judged as its consumers would see it.
  */
 export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Output {
   const { clock, fileSystem = realFileSystem } = deps;
@@ -56,8 +56,17 @@ export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Out
     );
   }
 
-  async function readThrough(name: FileName): Promise<string> {
-    return (await fileSystem.read(join(spec.directory, name), maxFileBytes)) ?? '';
+  async function readFrom(base: string, name: FileName): Promise<string> {
+    return (await fileSystem.read(join(base, name), maxFileBytes)) ?? '';
+  }
+
+  async function isIntact(bundle: Bundle): Promise<boolean> {
+    try {
+      return await areThere(await wantedFiles(fileContents(bundle)), spec.directory);
+    } catch (error) {
+      if (isAboutFiles(error)) return false;
+      throw error;
+    }
   }
 
   return {
@@ -76,23 +85,28 @@ export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Out
         throw fileError(error, spec.directory);
       }
       if (spec.reloadCommand === undefined || spec.reloadCommand.length === 0) return;
-      await runReloadCommand({ argv: spec.reloadCommand, timeoutMs: spec.reloadTimeoutMs, clock }, signal);
+      const { keyPem } = version.bundle;
+      await runReloadCommand({ argv: spec.reloadCommand, timeoutMs: spec.reloadTimeoutMs, clock, keyPem }, signal);
     },
     async current(signal) {
       signal.throwIfAborted();
       try {
-        const bundle = { chainPem: await readThrough('fullchain.pem'), keyPem: await readThrough('privkey.pem') };
-        const facts = readBundle(bundle);
-        return (await areThere(await wantedFiles(fileContents(bundle)), spec.directory))
-          ? facts.fingerprint256
-          : undefined;
+        const base = await directory.current();
+        if (base === undefined) return undefined;
+        const bundle = { chainPem: await readFrom(base, 'fullchain.pem'), keyPem: await readFrom(base, 'privkey.pem') };
+        const { fingerprint256, names, notBefore, notAfter } = readBundle(bundle);
+        return { fingerprint256, names, notBefore, notAfter, intact: await isIntact(bundle) };
       } catch (error) {
         // Whatever is wrong with what is there, `deliver` puts right or names.
-        if (error instanceof CertplaneError || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
+        if (isAboutFiles(error)) return undefined;
         throw error;
       }
     },
   };
+}
+
+function isAboutFiles(error: unknown): boolean {
+  return error instanceof CertplaneError || (error as NodeJS.ErrnoException).code !== undefined;
 }
 
 const unusable: Readonly<Record<string, string>> = {

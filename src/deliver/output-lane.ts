@@ -7,6 +7,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Output } from '../core/ports/output.ts';
 import type { CertificateRecord, OutputState, VersionRecord } from '../core/records.ts';
 import type { DeliveryRegistry } from './delivery-registry.ts';
+import { refuseOverNewer } from './newer-present.ts';
 import type { Slots } from './slots.ts';
 
 /** The ladder's longest step. A retry further away than this means that the clock was set back (DESIGN §5.11). */
@@ -131,7 +132,7 @@ export class OutputLane {
   async #verify({ version, spec, state }: Target): Promise<number | undefined> {
     try {
       const held = await this.#deps.outputFor(spec, this.#certificateId).current(this.#deps.signal);
-      if (held === version.fingerprint256) {
+      if (held?.fingerprint256 === version.fingerprint256 && held.intact) {
         this.#verified = JSON.stringify(spec);
         return undefined;
       }
@@ -146,19 +147,22 @@ export class OutputLane {
     const { registry, outputFor, clock, signal } = this.#deps;
     const target = this.#target(); // again: a newer version may have come while this waited for its slot
     if (target === undefined) return undefined;
-    const { version, spec, state } = target;
+    const { record, version, spec, state } = target;
     this.#attempted = version.id;
+    const output = outputFor(spec, this.#certificateId);
     try {
+      const names = record.spec.dnsNames;
+      refuseOverNewer({ held: await output.current(signal), version, state, names, now: clock.now() });
       const bundle = await registry.bundle(version.id, signal);
       const { id: versionId, fingerprint256, caPem, certificateId } = version;
       const deliverable = { certificateId, versionId, bundle, fingerprint256, caPem };
-      await outputFor(spec, this.#certificateId).deliver(deliverable, signal);
+      await output.deliver(deliverable, signal);
     } catch (error) {
       return await this.#failed(error, version, state);
     }
     this.#verified = JSON.stringify(spec);
     this.#log.info('Delivered.', { version: version.id });
-    return await this.#record({ versionId: version.id, deliveredAt: clock.now(), failures: 0 });
+    return await this.#record({ ...delivered(version, clock.now()), failures: 0 });
   }
 
   async #failed(error: unknown, version: VersionRecord, state: OutputState): Promise<number | undefined> {
@@ -171,8 +175,8 @@ export class OutputLane {
     const inPlace = failure.code === 'output.reload-failed' || failure.code === 'output.reload-timeout';
     const present =
       inPlace && state.versionId !== version.id
-        ? { versionId: version.id, deliveredAt: now }
-        : { versionId: state.versionId, deliveredAt: state.deliveredAt };
+        ? delivered(version, now)
+        : { versionId: state.versionId, fingerprint256: state.fingerprint256, deliveredAt: state.deliveredAt };
     const { code, message } = failure;
     this.#log.warn('A delivery failed.', { version: version.id, code, message, failures, retryAt });
     return await this.#record({ ...present, failures, failure: { code, message, at: now }, retryAt });
@@ -209,4 +213,8 @@ export class OutputLane {
       this.#waiting = undefined;
     }
   }
+}
+
+function delivered({ id, fingerprint256 }: VersionRecord, now: number): Omit<OutputState, 'failures'> {
+  return { versionId: id, fingerprint256, deliveredAt: now };
 }

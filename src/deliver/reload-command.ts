@@ -3,8 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
+import { removed, scrubSecrets } from '../core/scrub-text.ts';
 
-const outputBytes = 4096;
+/** Of its output, in the error. */
+const shownCharacters = 4096;
+/** Kept until then: enough that a key is seen whole, and taken out whole, before the rest is cut. */
+const keptBytes = 65_536;
 /** Between SIGTERM and SIGKILL. */
 const graceMs = 2_000;
 
@@ -13,6 +17,8 @@ export interface ReloadCommand {
   readonly argv: readonly string[];
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** The key just written (PEM): no line of it stays in what is told of the output. */
+  readonly keyPem?: string | undefined;
 }
 
 /**
@@ -21,11 +27,12 @@ export interface ReloadCommand {
  *
  * Throws `output.reload-failed`, `output.reload-timeout`, or the signal's reason.
  */
-export async function runReloadCommand({ argv, timeoutMs, clock }: ReloadCommand, signal: AbortSignal): Promise<void> {
+export async function runReloadCommand(command: ReloadCommand, signal: AbortSignal): Promise<void> {
+  const { argv, timeoutMs, clock, keyPem } = command;
   signal.throwIfAborted();
   const [program = '', ...args] = argv;
   const child = start(program, args);
-  const output = new OutputTail();
+  const output = new OutputTail(keyPem);
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.add(chunk));
   const ended = endOf(child);
   const over = new AbortController();
@@ -131,24 +138,31 @@ async function drain(child: ChildProcess): Promise<void> {
   }
 }
 
-/** The last bytes of what a command printed. */
+/** The end of what a command printed, without secrets. */
 class OutputTail {
+  readonly #keyLines: readonly string[];
   #bytes = Buffer.alloc(0);
   #cut = false;
 
+  constructor(keyPem = '') {
+    this.#keyLines = keyPem.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----'));
+  }
+
   add(chunk: Buffer): void {
     const all = Buffer.concat([this.#bytes, chunk]);
-    this.#cut ||= all.length > outputBytes;
-    this.#bytes = all.subarray(-outputBytes);
+    this.#cut ||= all.length > keptBytes;
+    this.#bytes = all.subarray(-keptBytes);
   }
 
   sentence(): string {
     // Control characters could repaint the terminal of whoever reads the message.
-    const text = this.#bytes
-      .toString('utf8')
-      .replaceAll(/[^\P{C}\n\t]/gu, '')
-      .trim();
+    let text = this.#bytes.toString('utf8').replaceAll(/[^\P{C}\n\t]/gu, '');
+    // Whole blocks first, then single lines of the key, wherever the block was taken apart.
+    text = scrubSecrets(text);
+    for (const line of this.#keyLines) text = text.replaceAll(line, removed);
+    text = text.trim();
     if (text === '') return ' It printed nothing.';
-    return `${this.#cut ? ' The end of its output:' : ' Its output:'}\n${text}`;
+    const cut = this.#cut || text.length > shownCharacters;
+    return `${cut ? ' The end of its output:' : ' Its output:'}\n${text.slice(-shownCharacters)}`;
   }
 }

@@ -8,7 +8,7 @@ import type { Check } from './check.ts';
 import { check, ok, problem, skipped, waiting, type Finding } from './finding.ts';
 import type { Probe } from './probe.ts';
 import { servedCheck } from './served-check.ts';
-import { timeText } from './time-text.ts';
+import { timeText } from '../core/time-text.ts';
 import { assess } from './urgency.ts';
 
 export interface CertificateChecksDeps {
@@ -105,7 +105,9 @@ function issuanceFinding(subject: CertificateView, now: number): Finding {
 function deliveryFinding(deliveries: readonly DeliveryStatus[], none: string): Finding {
   const worst = worstDelivery(deliveries);
   if (worst === undefined) return skipped(none);
-  const message = `${worst.target}: ${worst.reason.message}`;
+  // What is said of a terminator names it already.
+  const named = isTerminator(worst) && worst.reason.message.includes(worst.target.slice('terminator:'.length));
+  const message = named ? worst.reason.message : `${worst.target}: ${worst.reason.message}`;
   switch (worst.state) {
     case 'failed':
       return problem(worst.reason.code, message);

@@ -6,6 +6,7 @@ import type { Check } from './check.ts';
 import { check, ok, problem, skipped, waiting, type Finding } from './finding.ts';
 import { connectable, type Connectable } from './listening.ts';
 import type { Probe } from './probe.ts';
+import { rememberedProbe } from './remembered-probe.ts';
 
 export interface ServedCheckDeps {
   readonly view: Pick<ControlView, 'terminators'>;
@@ -20,6 +21,7 @@ const mostAddresses = 4;
 const graceMs = 30_000;
 
 export function servedCheck({ view, clock, probe }: ServedCheckDeps): Check<CertificateView> {
+  const ask = rememberedProbe(probe, clock);
   return check('served', 'Really shown to clients', async (subject, signal) => {
     const { current } = subject;
     if (current === undefined) return skipped('There is no version yet that could be served.');
@@ -33,7 +35,7 @@ export function servedCheck({ view, clock, probe }: ServedCheckDeps): Check<Cert
     );
     const findings = await Promise.all(
       tries.map(async (target): Promise<Finding> => {
-        const shown = await probe(target, signal);
+        const shown = await ask(target, signal, current.serial);
         const place = `${target.servername} at ${target.host}:${target.port}`;
         if (shown.kind === 'failed') {
           return problem('terminator.name-unserved', `The handshake for ${place} failed: ${shown.message}`, unserved);

@@ -5,7 +5,7 @@
  */
 import type { CertificateView } from '../core/ports/control-view.ts';
 import { planRenewal } from '../core/renewal.ts';
-import { timeText } from './time-text.ts';
+import { timeText } from '../core/time-text.ts';
 
 export type Urgency = 'none' | 'attention' | 'critical';
 

@@ -8,7 +8,8 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { AccountRecord } from '../core/records.ts';
 import { generatePrivateKey } from '../pki/keys.ts';
-import { createTurns, throwIfAborted } from './turns.ts';
+import { Serial } from '../core/serial.ts';
+import { throwIfAborted } from './interrupted.ts';
 
 export interface AccountDeps {
   readonly config: AcmeIssuerConfig;
@@ -24,7 +25,7 @@ export interface AccountDeps {
  */
 export function createAccounts({ config, store, transport, clock, log }: AccountDeps) {
   const key = `${config.name}/${createHash('sha256').update(config.directory).digest('hex').slice(0, 16)}`;
-  const inTurn = createTurns();
+  const serial = new Serial();
   let session: AcmeSession | undefined;
 
   async function record(signal: AbortSignal): Promise<Stored<'account'>> {
@@ -85,11 +86,11 @@ export function createAccounts({ config, store, transport, clock, log }: Account
 
   return {
     /** Registers where needed; concurrent callers share one registration. */
-    session: async (signal: AbortSignal): Promise<AcmeSession> => await inTurn(async () => await open(signal), signal),
+    session: async (signal: AbortSignal): Promise<AcmeSession> => await serial.run('', async () => await open(signal), signal),
 
     /** The CA does not know the account any more: the next `session` registers the same key again. */
     async forget(url: string, signal: AbortSignal): Promise<void> {
-      await inTurn(async () => {
+      await serial.run('', async () => {
         session = undefined;
         const stored = await store.find('account', key, signal);
         if (stored?.value.url === url) await update(stored, { url: undefined }, signal);

@@ -36,10 +36,16 @@ export async function chooseChallenge(
   return { name, authorizationUrl, url, token, keyAuthorization: await session.keyAuthorization(token) };
 }
 
-/** Puts all answers in place together; when one fails the others are already in the state, to be cleaned up. */
+/**
+ * Puts all answers in place together, those that are not there by this process; when one fails the others are already in
+ * the state, to be cleaned up. Needed again in every step in which the CA may still look: a listener of our own forgets
+ * its answers with the process.
+ */
 export async function present(deps: StepDeps, at: Transition): Promise<void> {
-  const presented = (at.data.challenges ?? []).map(async (one) => {
+  const missing = (at.data.challenges ?? []).filter(({ token }) => !deps.presented.has(token));
+  const presented = missing.map(async (one) => {
     await requireSolver(deps, one.name).present(toChallenge(one, at.request.certificateId), at.signal);
+    deps.presented.add(one.token);
   });
   const failed = (await Promise.allSettled(presented)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
@@ -76,6 +82,7 @@ export async function validationError(session: AcmeSession, at: Transition, orde
 /** Best effort: what cannot be taken away is logged and does not hold up the certificate. */
 export async function cleanUp(deps: StepDeps, at: Transition): Promise<void> {
   for (const one of at.data.challenges ?? []) {
+    deps.presented.delete(one.token);
     try {
       await deps.solverFor(one.name)?.cleanUp(toChallenge(one, at.request.certificateId), at.signal);
     } catch (error) {

@@ -13,7 +13,7 @@ import { acmeSteps, readState, type AcmeData, type AcmeStep } from './acme-state
 import { transitions } from './acme-steps.ts';
 import { defined, openSession, type StepDeps, type Transition } from './acme-transition.ts';
 import { retryStepAt } from './acme-wait.ts';
-import { throwIfAborted } from './turns.ts';
+import { throwIfAborted } from './interrupted.ts';
 
 export interface AcmeIssuerDeps {
   readonly config: AcmeIssuerConfig;
@@ -39,7 +39,7 @@ export function createAcmeIssuer({
   const { directory, caBundlePem, name } = config;
   const transport = new AcmeTransport({ directory, caBundlePem, clock });
   const accounts = createAccounts({ config, store, transport, clock, log });
-  const deps: StepDeps = { name, accounts, store, solverFor, clock, log, fresh: new Set() };
+  const deps: StepDeps = { name, accounts, store, solverFor, clock, log, fresh: new Set(), presented: new Set() };
   let problem: IssuerDescription['problem'];
 
   function failure(error: CertplaneError, at: Omit<Transition, 'data'>, step: AcmeStep, data: AcmeData): StepResult {

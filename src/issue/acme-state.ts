@@ -7,7 +7,7 @@ import { CertplaneError } from '../core/errors.ts';
  * order      newOrder; after a restart, the order that an interrupted attempt may have made is looked for first
  * authorize  authorizations are read; what will be presented is written down
  * present    answers are put where the CA looks
- * respond    the CA is told to look
+ * respond    the CA is told to look; from here until the order is ready, answers that a restart lost are put back
  * key        the certificate's private key is made
  * finalize   the order is read until it is ready, then finalized; never twice
  * clean-up   answers are taken away

@@ -71,11 +71,13 @@ export const transitions: Readonly<Record<AcmeStep, (deps: StepDeps, at: Transit
   async respond(deps, at) {
     const session = await openSession(deps, at);
     const { challenges = [] } = at.data;
+    await present(deps, at);
     for (const one of challenges) await respond(session, one, at.signal);
     return next(at, 'key', { challenges }, `The CA was asked to verify ${namesOf(challenges)}.`);
   },
 
   async key(deps, at) {
+    await present(deps, at);
     const keyPem = at.state.keyPem ?? (await generatePrivateKey(at.request.key));
     const { challenges } = at.data;
     const result = next(at, 'finalize', { challenges }, 'The private key was made.');
@@ -93,6 +95,7 @@ export const transitions: Readonly<Record<AcmeStep, (deps: StepDeps, at: Transit
     if (order.status === 'invalid') throw await validationError(session, at, order);
     if (order.status === 'pending') {
       if (spent(deps, at.data, validationLimitMs)) throw await validationError(session, at, order);
+      await present(deps, at);
       return poll(deps, at, retryAt, `Waiting for the CA to verify ${namesOf(challenges)}.`);
     }
     if (order.status === 'ready') {

@@ -18,6 +18,8 @@ export interface StepDeps {
   readonly log: Log;
   /** Attempts drawn in this process whose newOrder has not been sent. */
   readonly fresh: Set<string>;
+  /** Tokens whose answers this process has put in place; what another one presented may have gone with it. */
+  readonly presented: Set<string>;
 }
 
 /** One transition: what it starts from. */

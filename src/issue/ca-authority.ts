@@ -8,7 +8,8 @@ import type { Log } from '../core/ports/log.ts';
 import type { CaIssuerConfig } from '../config/model.ts';
 import { backdated, createIssuingCa, createRoot, type Signer, type Validity } from '../pki/certificate-authority.ts';
 import { generatePrivateKey } from '../pki/keys.ts';
-import { createTurns, throwIfAborted } from './turns.ts';
+import { Serial } from '../core/serial.ts';
+import { throwIfAborted } from './interrupted.ts';
 
 /** What signs leaves, and the root above it. */
 export interface Authority {
@@ -32,7 +33,7 @@ const key = { algorithm: 'ecdsa', size: 256 } as const;
  * issuing certificate below it that is renewed, with a new key, when it could not outlive what it is to sign.
  */
 export function createAuthorities({ config, store, clock, log }: AuthorityDeps) {
-  const inTurn = createTurns();
+  const serial = new Serial();
 
   async function create(signal: AbortSignal): Promise<void> {
     const now = clock.now();
@@ -94,11 +95,11 @@ export function createAuthorities({ config, store, clock, log }: AuthorityDeps) 
 
     /** PEM of the root, which is created where there is none. */
     root: async (signal: AbortSignal): Promise<string> =>
-      await inTurn(async () => (await read(signal)).value.rootPem, signal),
+      await serial.run('', async () => (await read(signal)).value.rootPem, signal),
 
     /** The CA for a leaf of that lifetime. Throws `certificate.expired` when the root has ended. */
     async forLifetime(lifetimeMs: number, signal: AbortSignal): Promise<Authority> {
-      return await inTurn(async () => {
+      return await serial.run('', async () => {
         throwIfAborted(signal);
         let stored = await read(signal);
         const now = clock.now();

@@ -1,10 +1,10 @@
-import { solverForName } from '../acme/solver-selection.ts';
 import type { Http01SolverConfig, IssuerConfig } from '../config/model.ts';
 import type { CertificateStore } from '../core/ports/certificate-store.ts';
 import type { ChallengeSolver } from '../core/ports/challenge-solver.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Issuer } from '../core/ports/issuer.ts';
 import type { Log } from '../core/ports/log.ts';
+import { solverForName } from '../core/solver-selection.ts';
 import { createAcmeIssuer } from './acme-issuer.ts';
 import { createCaIssuer } from './ca-issuer.ts';
 import { createSelfSignedIssuer } from './self-signed-issuer.ts';

@@ -1,7 +1,7 @@
 import { CertplaneError } from '../core/errors.ts';
 import type { IssuanceRequest, Issuer, StepResult } from '../core/ports/issuer.ts';
 import { generatePrivateKey } from '../pki/keys.ts';
-import { throwIfAborted } from './turns.ts';
+import { throwIfAborted } from './interrupted.ts';
 
 export const day = 86_400_000;
 

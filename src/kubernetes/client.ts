@@ -69,12 +69,22 @@ export function fromKubernetes(error: unknown, what: string, signal: AbortSignal
   if (signal.aborted) return signal.reason as Error;
   if (error instanceof CertplaneError) return error;
   const status = statusOf(error);
-  const detail = status === undefined ? (error as Error).message : `${status} ${messageOf(error)}`;
+  const detail =
+    status === undefined ? `the API server cannot be reached: ${reasonOf(error)}` : `${status} ${messageOf(error)}`;
   if (status === 401 || status === 403)
     return new CertplaneError('kubernetes.forbidden', `${what}: the API server refused: ${detail}.`, { cause: error });
   const code =
     status === undefined || status >= 500 || status === 429 ? 'kubernetes.unreachable' : 'output.write-failed';
   return new CertplaneError(code, `${what}: ${detail}.`, { cause: error });
+}
+
+/** What is at the bottom of it: "fetch failed" alone helps nobody. */
+function reasonOf(error: unknown): string {
+  let innermost = error as Error;
+  while (innermost.cause instanceof Error) innermost = innermost.cause;
+  // A host with several addresses fails once for each.
+  const [first] = innermost instanceof AggregateError ? (innermost.errors as Error[]) : [];
+  return (first ?? innermost).message;
 }
 
 function messageOf(error: unknown): string {

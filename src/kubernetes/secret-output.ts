@@ -2,9 +2,8 @@
  * A TLS Secret as an output: `kubernetes.io/tls` with tls.crt, tls.key and ca.crt, written by server-side apply under
  * the field manager `certplane`. What somebody else made is never overwritten.
  */
-import { createHash, X509Certificate } from 'node:crypto';
 import type { V1Secret } from '@kubernetes/client-node';
-import { splitChain } from '../core/bundle.ts';
+import { readBundle, splitChain } from '../core/bundle.ts';
 import type { CertificateId, KubernetesSecretOutput } from '../core/certificate.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { DeliverableVersion, Output } from '../core/ports/output.ts';
@@ -98,14 +97,15 @@ export function createSecretOutput(
     },
     async current(signal) {
       const secret = await read(signal);
-      const block = secret?.data?.['tls.crt'];
-      if (block === undefined || secret?.metadata?.annotations?.[certificateAnnotation] !== certificateId)
-        return undefined;
+      if (secret?.metadata?.annotations?.[certificateAnnotation] !== certificateId) return undefined;
+      const text = (name: string): string => Buffer.from(secret.data?.[name] ?? '', 'base64').toString('utf8');
       try {
-        const leaf = new X509Certificate(splitChain(Buffer.from(block, 'base64').toString('utf8'))[0] ?? '');
-        return createHash('sha256').update(leaf.raw).digest('hex');
-      } catch {
-        return undefined; // not a certificate: the next delivery replaces it
+        const facts = readBundle({ chainPem: text('tls.crt'), keyPem: text('tls.key') });
+        const { fingerprint256, names, notBefore, notAfter } = facts;
+        return { fingerprint256, names, notBefore, notAfter, intact: true };
+      } catch (error) {
+        if (error instanceof CertplaneError) return undefined; // no usable pair: the next delivery replaces it
+        throw error;
       }
     },
   };

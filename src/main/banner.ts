@@ -11,9 +11,11 @@ export interface BannerInput {
   readonly roots: ReadonlyMap<string, string>;
   /** Whether the terminator serves by now. */
   readonly serving: boolean;
+  /** Terms of service that registering at CAs has accepted. */
+  readonly terms: readonly { readonly issuer: string; readonly url: string }[];
 }
 
-export function banner({ config, loginLink, roots, serving }: BannerInput): string {
+export function banner({ config, loginLink, roots, serving, terms }: BannerInput): string {
   const { terminator } = config;
   const lines = ['', 'Certplane is running.', ''];
   if (terminator !== undefined) {
@@ -28,6 +30,7 @@ export function banner({ config, loginLink, roots, serving }: BannerInput): stri
   lines.push(`  dashboard  http://${authority(config.admin.listen)}`, '');
   const proof = proofLine(config, roots);
   if (proof !== undefined) lines.push('  Try it:', `    ${proof}`, '');
+  for (const { issuer, url } of terms) lines.push(`  By running this you accept the terms of ${issuer}: ${url}`, '');
   lines.push('  Log in (works once, for 10 minutes):', `    ${loginLink}`, '');
   return `${lines.join('\n')}\n`;
 }

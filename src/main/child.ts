@@ -22,6 +22,8 @@ export interface Child {
   /** Resolves when the child says it is ready for the first time; rejects with its exit code when it ends before that. */
   readonly firstReady: Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** Sends it SIGHUP, once it is ready to take that: before, it would only end it. */
+  hangUp(): void;
   /** Resolves when it has ended after the signal was aborted. */
   readonly ended: Promise<void>;
 }
@@ -40,6 +42,8 @@ export class ChildFailed extends Error {
 export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortSignal): Child {
   let current: ChildProcess | undefined;
   let everReady = false;
+  let ready = false;
+  let hangUpDue = false;
   const first = Promise.withResolvers<void>();
   const onStop = (): void => void current?.kill('SIGTERM');
   stop.addEventListener('abort', onStop);
@@ -52,9 +56,13 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
       env: { ...process.env, [parentPipeVariable]: '3' },
     });
     current = child;
+    ready = false;
     const pipe = child.stdio[3] as NodeJS.ReadableStream | null;
     pipe?.on('data', () => {
       everReady = true;
+      ready = true;
+      if (hangUpDue) child.kill('SIGHUP');
+      hangUpDue = false;
       first.resolve();
     });
     pipe?.on('error', (error) => log.debug('pipe to child failed', { child: name, reason: (error as Error).message }));
@@ -73,6 +81,7 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
       const startedAt = performance.now();
       const code = await once();
       current = undefined;
+      ready = false;
       if (stop.aborted) break;
       // What ends by itself before it was ever ready has said why and would say it again; a kill or a crash would not.
       if (!everReady && code !== undefined) {
@@ -102,6 +111,10 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
     },
     firstReady: first.promise,
     signal: (signal) => void current?.kill(signal),
+    hangUp: () => {
+      if (ready) current?.kill('SIGHUP');
+      else hangUpDue = true;
+    },
     ended: loop(),
   };
 }

@@ -21,6 +21,9 @@ const settleMs = 10_000;
 export async function runControl(options: ControlOptions): Promise<number> {
   using signals = stopSignals();
   const log = processLog('control');
+  // Everything kept is durable when it is kept, so there is nothing that an end in the middle could break.
+  signals.force.addEventListener('abort', () => process.exit(1));
+  const hangUps = hangUpTurns();
   const { file, config } = await readConfig(options);
   if (config === undefined) return 1;
   try {
@@ -30,18 +33,24 @@ export async function runControl(options: ControlOptions): Promise<number> {
     );
     await control.start(signals.stop);
     const reload = createReloader(control, signals.stop, log);
-    process.on('SIGHUP', () => void reload('SIGHUP'));
-    const watching = options.watch
-      ? watchFile(file, async () => await reload('watch'), { clock: systemClock, log, signal: signals.stop })
-      : Promise.resolve();
+    const onWatchTrouble = (message: string): void => control.notices.raise('config.not-watched', message, file);
+    const reloading = [
+      hangUps.each(async () => await reload('SIGHUP'), signals.stop),
+      ...(options.watch
+        ? [
+            watchFile(file, async () => await reload('watch'), {
+              clock: systemClock,
+              log,
+              signal: signals.stop,
+              onTrouble: onWatchTrouble,
+            }),
+          ]
+        : []),
+    ];
     signals.ready();
-    await control.settled(settleMs, signals.stop);
-    if (!signals.stop.aborted)
-      process.stdout.write(
-        banner({ config, loginLink: control.loginLink(), roots: control.roots, serving: control.serving() }),
-      );
+    await announce(control, signals.stop, log);
     await signals.stopped;
-    await watching;
+    await Promise.all(reloading);
     return 0;
   } catch (error) {
     if (signals.stop.aborted && isAbort(error)) return 0;
@@ -49,19 +58,55 @@ export async function runControl(options: ControlOptions): Promise<number> {
   }
 }
 
+/** SIGHUP from the first moment on; those that come while nobody can take them count as one. */
+function hangUpTurns(): { each(work: () => Promise<void>, signal: AbortSignal): Promise<void> } {
+  let due = false;
+  let wake = Promise.withResolvers<void>();
+  process.on('SIGHUP', () => {
+    due = true;
+    wake.resolve();
+  });
+  return {
+    async each(work, signal) {
+      signal.addEventListener('abort', () => wake.resolve(), { once: true });
+      while (!signal.aborted) {
+        if (due) {
+          due = false;
+          await work();
+        } else {
+          wake = Promise.withResolvers();
+          await wake.promise;
+        }
+      }
+    },
+  };
+}
+
+async function announce(control: Control, stop: AbortSignal, log: Log): Promise<void> {
+  await control.settled(settleMs, stop);
+  if (stop.aborted) return;
+  const { config, roots } = control;
+  const terms = await control.terms(stop);
+  for (const { issuer, url } of terms) log.info(`By running this you accept the terms of ${issuer}: ${url}`);
+  process.stdout.write(banner({ config, loginLink: control.loginLink(), roots, serving: control.serving(), terms }));
+}
+
 /** For signals and the file watcher: nobody waits for the result, so the log tells it. */
 function createReloader(control: Control, signal: AbortSignal, log: Log): (actor: string) => Promise<void> {
   return async (actor) => {
     try {
-      const { added, changed, removed, restartNeeded } = await control.reload(
+      const { added, changed, removed, restartNeeded, warnings } = await control.reload(
         { acceptRemoval: false, acceptReissue: false, actor },
         signal,
       );
-      log.info('The configuration is applied.', { added, changed, removed, restartNeeded });
+      log.info('The configuration is applied.', { added, changed, removed, restartNeeded, warnings });
     } catch (caught) {
       const { code, message } = toCertplaneError(caught);
-      if (!signal.aborted)
-        log.error('The configuration is not applied; nothing has changed.', { code, reason: message });
+      const unchanged = code === 'config.invalid' || code === 'config.removal-held';
+      const sentence = unchanged
+        ? 'The configuration is not applied; nothing has changed.'
+        : 'The configuration is not applied as a whole.';
+      if (!signal.aborted) log.error(sentence, { code, reason: message });
     }
   };
 }

@@ -1,38 +1,48 @@
 /**
  * `certplane reload`, SIGHUP and --watch: reads the file again and applies it, or changes nothing and says why.
- * One reload at a time; the desired set is applied first because it is the part that may be refused.
+ * One reload at a time. Once applying has begun, only the end of the process stops it: whoever asked may go away.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { configInvalid } from '../config/problems.ts';
 import { toCertplaneError } from '../core/errors.ts';
+import type { CertificateStore } from '../core/ports/certificate-store.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { ReloadOptions, ReloadResult } from '../core/ports/control-view.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { InForce } from './in-force.ts';
 import type { Notices } from './notices.ts';
 
 export interface ReloadDeps {
   readonly file: string;
   /** As given on the command line; it overrides the file's. */
   readonly dataDir: string | undefined;
-  readonly started: Config;
+  readonly env: NodeJS.ProcessEnv;
+  /** The configuration this process started with. */
+  readonly started: () => Config;
+  readonly inForce: Pick<InForce, 'apply'>;
   readonly notices: Notices;
-  /** Throws `config.removal-held`; nothing has changed then. */
-  readonly apply: (
-    config: Config,
-    options: ReloadOptions,
-    signal: AbortSignal,
-  ) => Promise<Omit<ReloadResult, 'restartNeeded' | 'warnings'>>;
+  /** For history. */
+  readonly store: Pick<CertificateStore, 'append'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The process is stopping. */
+  readonly stop: AbortSignal;
 }
 
 export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal: AbortSignal) => Promise<ReloadResult> {
-  const { file, dataDir, started, notices, apply } = deps;
+  const { file, dataDir, env, notices, inForce, stop } = deps;
   let last: Promise<unknown> = Promise.resolve();
 
   async function once(options: ReloadOptions, signal: AbortSignal): Promise<ReloadResult> {
+    signal.throwIfAborted();
+    const started = deps.started();
     try {
-      const { config, problems } = await loadConfig({ file, env: process.env, dataDir });
+      const { config, problems } = await loadConfig({ file, env, dataDir });
       if (config === undefined) throw configInvalid(file, problems);
-      const counts = await apply({ ...config, dataDir: started.dataDir }, options, signal);
+      signal.throwIfAborted();
+      const { warnings, ...counts } = await inForce.apply({ ...config, dataDir: started.dataDir }, options, stop);
       const restartNeeded = needRestart(started, config);
       notices.clear('config.invalid', file);
       notices.clear('config.removal-held', file);
@@ -42,12 +52,33 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
           'config.restart-needed',
           `Changed and in force only after a restart: ${restartNeeded.join(', ')}.`,
         );
-      return { ...counts, restartNeeded, warnings: problems.map((problem) => `${problem.path}: ${problem.message}`) };
+      const { added, changed, removed } = counts;
+      await note(
+        'reload',
+        `Reloaded: ${added} added, ${changed} changed, ${removed} removed.${accepted(options)}`,
+        options,
+      );
+      return {
+        ...counts,
+        restartNeeded,
+        warnings: [...problems.map((problem) => `${problem.path}: ${problem.message}`), ...warnings],
+      };
     } catch (caught) {
-      const error = toCertplaneError(caught);
-      if (error.code === 'config.invalid' || error.code === 'config.removal-held')
-        notices.raise(error.code, error.message, file);
-      throw error;
+      const { code, message } = toCertplaneError(caught);
+      if (code === 'config.invalid' || code === 'config.removal-held') notices.raise(code, message, file);
+      if (!signal.aborted && !stop.aborted) await note(code, `Reload: ${message}${accepted(options)}`, options);
+      throw caught;
+    }
+  }
+
+  /** History may be lossy: what it tells of has happened. */
+  async function note(code: string, message: string, { actor, acceptRemoval, acceptReissue }: ReloadOptions) {
+    const { store, clock, log } = deps;
+    try {
+      const details = { acceptRemoval, acceptReissue };
+      await store.append({ at: clock.now(), kind: 'config', code, message, actor, details }, stop);
+    } catch (error) {
+      log.error('A history entry could not be kept.', { error: String(error), code });
     }
   }
 
@@ -61,14 +92,16 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
   };
 }
 
+function accepted({ acceptRemoval, acceptReissue }: ReloadOptions): string {
+  const words = [acceptRemoval ? 'removals' : '', acceptReissue ? 're-issues' : ''].filter((word) => word !== '');
+  return words.length === 0 ? '' : ` Accepted: ${words.join(' and ')}.`;
+}
+
 /** Option paths that cannot change while the process runs. */
 function needRestart(before: Config, after: Config): string[] {
   const compared: readonly [string, unknown, unknown][] = [
     ['dataDir', before.dataDir, after.dataDir],
     ['admin.listen', before.admin.listen, after.admin.listen],
-    ['admin.hosts', before.admin.hosts, after.admin.hosts],
-    ['metrics.listen', before.metrics?.listen, after.metrics?.listen],
-    ['issuance.concurrency', before.issuance.concurrency, after.issuance.concurrency],
     ['terminator (added or removed)', before.terminator === undefined, after.terminator === undefined],
   ];
   return compared.filter(([, a, b]) => !isDeepStrictEqual(a, b)).map(([path]) => path);

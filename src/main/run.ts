@@ -5,6 +5,7 @@
  */
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isShrunk, readMarker } from './applied-marker.ts';
 import { processLog } from './process-log.ts';
 import { ChildFailed, keepRunning, type Child } from './child.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
@@ -19,21 +20,31 @@ export interface RunOptions extends ConfigLocation {
 export async function run(options: RunOptions): Promise<number> {
   using signals = stopSignals();
   const log = processLog('run');
+  let control: Child | undefined;
+  let hungUp = false;
+  const onHangUp = (): void => {
+    if (control === undefined) hungUp = true;
+    else control.hangUp();
+  };
+  process.on('SIGHUP', onHangUp);
   const { file, config } = await readConfig(options);
   if (config === undefined) return 1;
+  // Control holds a file that lost most of its certificates and goes on with the one before: so does the terminator.
+  const marker = await readMarker(config.dataDir);
+  const held = marker !== undefined && isShrunk(config, marker);
+  const withTerminator = config.terminator !== undefined || (held && marker.terminator);
 
   const bin = fileURLToPath(new URL(`../bin${extname(import.meta.url)}`, import.meta.url));
   const shared = ['--config', file, ...(options.dataDir === undefined ? [] : ['--data-dir', options.dataDir])];
   const abandon = new AbortController();
   const stop = AbortSignal.any([signals.stop, abandon.signal]);
   const watch = options.watch ? ['--watch'] : [];
-  const control = keepRunning({ name: 'control', args: ['control', ...shared, ...watch], bin, log }, stop);
+  control = keepRunning({ name: 'control', args: ['control', ...shared, ...watch], bin, log }, stop);
+  if (hungUp) control.hangUp();
   const children: Child[] = [control];
-  if (config.terminator !== undefined) {
+  if (withTerminator) {
     children.push(keepRunning({ name: 'terminator', args: ['terminator', ...shared], bin, log }, stop));
   }
-  const onHangUp = (): void => control.signal('SIGHUP');
-  process.on('SIGHUP', onHangUp);
   signals.force.addEventListener('abort', () => {
     for (const child of children) child.signal('SIGTERM');
   });

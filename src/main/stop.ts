@@ -32,7 +32,10 @@ export function stopSignals(env: NodeJS.ProcessEnv = process.env): StopSignals {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  const parent = parentPipe(env, onSignal);
+  // The parent's end is told several times over (end, close): only a signal means "now".
+  const parent = parentPipe(env, () => {
+    if (!stop.signal.aborted) onSignal();
+  });
   return {
     stop: stop.signal,
     force: force.signal,

@@ -1,5 +1,6 @@
 /** `certplane terminator`: supervisor, sources and last-good copy, until it is told to stop. */
 import { join } from 'node:path';
+import type { Config } from '../config/model.ts';
 import { findDataDir } from '../config/data-dir.ts';
 import { isAbort } from '../core/errors.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
@@ -13,6 +14,7 @@ import { createLastGoodCache } from '../terminator/cache.ts';
 import { createFeedSource } from '../terminator/source/feed-source.ts';
 import { createFilesSource } from '../terminator/source/files-source.ts';
 import { createSupervisor, type Supervisor } from '../terminator/supervisor.ts';
+import { isShrunk, readMarker } from './applied-marker.ts';
 import { processLog } from './process-log.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
 import { stopSignals } from './stop.ts';
@@ -23,15 +25,32 @@ const terminatorId = 'local';
 /** Resolves the exit code. Throws what prevents the start. */
 export async function runTerminator(options: ConfigLocation): Promise<number> {
   using signals = stopSignals();
+  let confirm: (() => void) | undefined;
+  let hungUp = false;
+  process.on('SIGHUP', () => {
+    if (confirm === undefined) hungUp = true;
+    else confirm();
+  });
   const log = processLog('terminator');
   const { file, config } = await readConfig(options);
   // A file with errors does not keep it from serving: the last-good copy has settings and certificates.
   const dataDir = config?.dataDir ?? (await findDataDir({ file, env: process.env, dataDir: options.dataDir }));
   try {
-    await using supervisor = wireTerminator({ dataDir, settings: config?.terminator, log });
+    const settings = config === undefined ? undefined : await settingsToStartWith(config);
+    await using supervisor = wireTerminator({ dataDir, settings, log });
+    signals.force.addEventListener('abort', () => supervisor.cut());
     await supervisor.start(signals.stop);
+    let confirming: Promise<void> = Promise.resolve();
+    confirm = () => {
+      log.info('Certificates that sources lost and that are held are let go (SIGHUP).');
+      confirming = confirming
+        .then(async () => await supervisor.confirmShrink())
+        .catch((error: unknown) => log.error('They could not be let go.', { error: String(error) }));
+    };
+    if (hungUp) confirm();
     signals.ready();
     await signals.stopped;
+    await confirming;
     return 0;
   } catch (error) {
     if (signals.stop.aborted && isAbort(error)) return 0;
@@ -39,7 +58,14 @@ export async function runTerminator(options: ConfigLocation): Promise<number> {
   }
 }
 
-export interface TerminatorDeps {
+/** Those of the file, unless control holds it: then those of the last-good copy. */
+async function settingsToStartWith(config: Config): Promise<TerminatorSettings | undefined> {
+  const marker = await readMarker(config.dataDir);
+  const held = marker !== undefined && marker.terminator && isShrunk(config, marker);
+  return held ? undefined : config.terminator;
+}
+
+interface TerminatorDeps {
   readonly dataDir: string;
   /** From the configuration file; the feed's replace them. */
   readonly settings: TerminatorSettings | undefined;
@@ -49,12 +75,11 @@ export interface TerminatorDeps {
 function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor {
   const own = join(dataDir, 'terminator');
 
-  function sourceFor(spec: SourceSpec): CertificateSource {
+  function sourceFor(spec: SourceSpec, inForce: () => TerminatorSettings | undefined): CertificateSource {
     if (spec.kind === 'files') return createFilesSource({ directory: spec.directory, clock, log });
-    const access = settings?.kubernetes ?? {};
     return createSecretSource(
       {
-        connect: async () => createWatchClient(await connectTo(access, process.env)),
+        connect: async () => createWatchClient(await connectTo(inForce()?.kubernetes ?? {}, process.env)),
         clock,
         random: { next: Math.random },
         log,

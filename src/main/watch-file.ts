@@ -1,32 +1,57 @@
 /** Calls back when a file has changed and then been quiet. Its directory is watched, so that a rename over it is seen too. */
-import { watch } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 
 const quietMs = 500;
+/** Where the system does not tell, one looks. */
+const lookEveryMs = 3_000;
+
+export interface WatchFileOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** The system does not tell of changes (any more), so the file is looked at now and then; the message says why. */
+  readonly onTrouble: (message: string) => void;
+  /** Left out: `fs.watch`. */
+  readonly watchDirectory?: (directory: string, changed: (name: string | null) => void) => FSWatcher;
+}
 
 /** Ends with the signal. The callback is awaited before the next one. */
 export async function watchFile(
   file: string,
   changed: () => Promise<void>,
-  { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
+  { clock, log, signal, onTrouble, watchDirectory = watchWithSystem }: WatchFileOptions,
 ): Promise<void> {
   let lastChangeAt: number | undefined;
   let wake = Promise.withResolvers<void>();
-  const watcher = watch(dirname(file), { signal }, (_event, name) => {
-    // Kubernetes switches a mounted file by its directory's ..data link.
-    if (name !== null && name !== basename(file) && name !== '..data') return;
+  const noteChange = (): void => {
     lastChangeAt = clock.now();
     wake.resolve();
-  });
-  watcher.on('error', (error) =>
-    log.warn('The configuration file cannot be watched any more.', { reason: error.message }),
-  );
+  };
+  let looking: Promise<void> | undefined;
+  const lookInstead = (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn('The configuration file cannot be watched; it is looked at every few seconds.', { reason });
+    onTrouble(`${file} cannot be watched (${reason}); it is looked at every ${lookEveryMs / 1000} s instead.`);
+    looking ??= lookNowAndThen(file, noteChange, { clock, signal });
+  };
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watchDirectory(dirname(file), (name) => {
+      // Kubernetes switches a mounted file by its directory's ..data link.
+      if (name === null || name === basename(file) || name === '..data') noteChange();
+    });
+    watcher.on('error', lookInstead);
+  } catch (error) {
+    lookInstead(error); // no watches or descriptors left
+  }
   signal.addEventListener('abort', () => wake.resolve(), { once: true });
-  while (!signal.aborted) {
-    await wake.promise;
-    try {
+  try {
+    while (!signal.aborted) {
+      await wake.promise;
       for (
         let quietAt = lastChangeAt;
         quietAt !== undefined;
@@ -34,11 +59,48 @@ export async function watchFile(
       ) {
         await clock.waitUntil(quietAt + quietMs, signal);
       }
-    } catch {
-      return; // aborted while waiting
+      if (signal.aborted) break;
+      lastChangeAt = undefined;
+      wake = Promise.withResolvers();
+      await changed();
     }
-    lastChangeAt = undefined;
-    wake = Promise.withResolvers();
-    await changed();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    watcher?.close();
+    await looking;
   }
+}
+
+async function lookNowAndThen(
+  file: string,
+  noteChange: () => void,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  let before = await signatureOf(file);
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(lookEveryMs, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return;
+    }
+    const now = await signatureOf(file);
+    if (now !== before) noteChange();
+    before = now;
+  }
+}
+
+/** Differs when the file has been written or replaced. */
+async function signatureOf(file: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return 'missing'; // reading it says more
+  }
+}
+
+function watchWithSystem(directory: string, changed: (name: string | null) => void): FSWatcher {
+  return watch(directory, (_event, name) => changed(name));
 }

@@ -1,6 +1,7 @@
 /**
  * The control process, in the order of the flow: state, desired certificates, schedule and issuers, outputs and feed,
- * API. Parts are started in that order and disposed of in reverse.
+ * API. The state is loaded and a configuration put in force while it is wired; `start` opens what others reach. Parts
+ * are started in that order and disposed of in reverse.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,6 @@ import { createSessions } from '../access/sessions.ts';
 import { createTokens } from '../access/tokens.ts';
 import { createApi } from '../api/server.ts';
 import type { Config } from '../config/model.ts';
-import { hasCode } from '../core/errors.ts';
 import { formatRevision } from '../core/feed.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ReloadOptions, ReloadResult } from '../core/ports/control-view.ts';
@@ -23,7 +23,6 @@ import { createControlMetrics } from '../observe/control-metrics.ts';
 import { createHistoryCounter } from '../observe/history-counter.ts';
 import { createMetricsServer } from '../observe/metrics-server.ts';
 import { createBudget } from '../schedule/budget.ts';
-import { limitsFor, type IssuerLimits } from '../schedule/limits.ts';
 import { createScheduler } from '../schedule/scheduler.ts';
 import { createSweeps } from '../schedule/sweeps.ts';
 import { createFeed } from '../state/feed.ts';
@@ -35,15 +34,23 @@ import { backupStore } from '../store/backup.ts';
 import { loadEncryptionKey } from '../store/encryption.ts';
 import { acquireWriterLock } from '../store/lock.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
+import { createAppliedConfig } from './applied-config.ts';
 import { createControlView, isServing } from './control-view.ts';
-import { createIssuers, writeRoots, type IssuerSet } from './issuers.ts';
+import { InForce } from './in-force.ts';
+import { IssuerPool } from './issuers.ts';
+import { MetricsPlace } from './metrics-place.ts';
 import { Notices } from './notices.ts';
 import { createOutputFactory } from './outputs.ts';
 import { createReload } from './reload.ts';
+import { watchWrites } from './store-health.ts';
 
 export interface Control extends Part {
   readonly address: string;
   loginLink(): string;
+  /** The configuration in force: the one before, while the one it was started with is held. */
+  readonly config: Config;
+  /** Problems of the process itself, to be raised and cleared. */
+  readonly notices: Pick<Notices, 'raise' | 'clear'>;
   /** Roots of private CAs: file by issuer name. */
   readonly roots: ReadonlyMap<string, string>;
   /** Throws `config.invalid`, `config.removal-held`; nothing has changed then. */
@@ -52,6 +59,8 @@ export interface Control extends Part {
   settled(mostMs: number, signal: AbortSignal): Promise<void>;
   /** Whether a terminator is connected and up to date. */
   serving(): boolean;
+  /** Terms of service that registering at CAs has accepted. */
+  terms(signal: AbortSignal): Promise<readonly { readonly issuer: string; readonly url: string }[]>;
 }
 
 export interface ControlDeps {
@@ -63,7 +72,10 @@ export interface ControlDeps {
   readonly log: Log;
 }
 
-/** Throws `store.*` when the state cannot be opened; nothing runs then. */
+/**
+ * Throws `store.*` when the state cannot be opened, and `config.invalid` when there is nothing to do; nothing runs then.
+ * `signal` is the end of the process: it ends a reload that has begun, too.
+ */
 export async function wireControl(
   { config, dataDirOption, env, clock, log }: ControlDeps,
   signal: AbortSignal,
@@ -76,7 +88,11 @@ export async function wireControl(
   building.use(acquireWriterLock(dataDir));
   const { key } = await loadEncryptionKey({ dataDir, env, createIfMissing: true });
   const database = building.use(await openSqliteStore({ dataDir, key, clock, log }));
-  const counter = createHistoryCounter({ store: database, issuerOf: (id) => registry.entry(id)?.current?.issuerName });
+  const health = watchWrites(database);
+  const counter = createHistoryCounter({
+    store: health.store,
+    issuerOf: (id) => registry.entry(id)?.current?.issuerName,
+  });
   const { store } = counter;
   const feed = createFeed({ store, log });
   const terminators = createTerminators({ feed, clock, log });
@@ -84,18 +100,14 @@ export async function wireControl(
 
   // Schedule and issuers: what is due, and who makes it.
   const feedSolver = createFeedSolver({ feed, terminators });
-  const issuerDeps = { store, feedSolver, clock, log };
-  let issuers: IssuerSet = createIssuers(config, issuerDeps);
-  building.defer(async () => await issuers[Symbol.asyncDispose]());
-  const budget = createBudget({ store, clock, limits: limitsOf(config) });
+  const pool = building.use(new IssuerPool({ store, feedSolver, clock, log }));
+  const budget = createBudget({ store, clock, limits: new Map() });
   const { concurrency } = config.issuance;
-  const scheduler = createScheduler({ registry, issuers: issuers.byName, store, clock, log, concurrency, budget });
+  const scheduler = createScheduler({ registry, issuers: new Map(), store, clock, log, concurrency, budget });
   const sweeps = createSweeps({ registry, budget, scheduler, clock, log });
 
   // Where versions go: outputs, and terminators over the feed.
-  let current = config;
-  let roots: ReadonlyMap<string, string> = new Map();
-  const outputFor = createOutputFactory(clock, () => current.kubernetes ?? {});
+  const outputFor = createOutputFactory(clock, () => inForce.config.kubernetes ?? {});
   const deliverer = createDeliverer({ registry, outputFor, clock, log });
   const feedServer = createFeedServer({
     socketPath: join(run, 'feed.sock'),
@@ -106,37 +118,73 @@ export async function wireControl(
     log,
   });
 
-  /** Applies a loaded configuration; the desired set goes first because it may be refused. */
-  async function apply(next: Config, options: ReloadOptions, applying: AbortSignal) {
-    const counts = await registry.apply(next.certificates, options, applying);
-    const before = issuers;
-    issuers = createIssuers(next, issuerDeps);
-    budget.setLimits(limitsOf(next));
-    scheduler.setIssuers(issuers.byName);
-    if (options.acceptReissue) await scheduler.acceptReissue(applying);
-    await before[Symbol.asyncDispose]();
-    current = next;
-    if (next.terminator !== undefined) await feed.publish({ kind: 'settings', settings: next.terminator }, applying);
-    roots = await writeRoots(dataDir, issuers, applying);
-    return counts;
-  }
-
   // What people see and ask.
   const notices = new Notices(clock, () => view.changed());
-  const reload = createReload({ file: config.file, dataDir: dataDirOption, started: config, notices, apply });
+  const metrics = new MetricsPlace((listen) =>
+    createMetricsServer({
+      listen,
+      registry: metricsRegistry,
+      ready: () => started && !signal.aborted && health.writable(),
+      clock,
+      log,
+    }),
+  );
+  const inForce = new InForce(config, {
+    dataDir,
+    registry,
+    scheduler,
+    budget,
+    feed,
+    pool,
+    applied: createAppliedConfig({ store, clock }),
+    notices,
+    serveMetrics: async (listen) => {
+      if (started) await metrics.serve(listen);
+    },
+    clock,
+    log,
+  });
+  const reload = createReload({
+    file: config.file,
+    dataDir: dataDirOption,
+    env,
+    started: () => startedWith,
+    inForce,
+    notices,
+    store,
+    clock,
+    log,
+    stop: signal,
+  });
   const view = createControlView({
     registry,
     scheduler,
     terminators,
-    issuers: () => issuers.byName,
+    issuers: () => inForce.issuers,
     notices,
     store,
     reload,
     backup: async (file, copying) => await backupStore(database, key, file, copying),
-    expectsTerminator: () => current.terminator !== undefined,
+    expectsTerminator: () => inForce.config.terminator !== undefined,
     clock,
   });
   building.use(view);
+  const stats = {
+    attempts: counter.attempts,
+    history: counter.history,
+    queue: () => ({ running: scheduler.stats().inFlight, waiting: scheduler.stats().queued }),
+    feedRevision: () => formatRevision(feed.revision()),
+  };
+  const metricsRegistry = createControlMetrics({ view, stats, clock });
+  let started = false;
+
+  // What was, and what is in force from here on.
+  await feed.load(signal);
+  await registry.load(signal);
+  await budget.load(signal);
+  await inForce.begin(signal);
+  const startedWith = inForce.config;
+
   const checks = { view, clock, probe: createTlsProbe() };
   const api = createApi(
     {
@@ -150,30 +198,12 @@ export async function wireControl(
       log,
     },
     {
-      listen: config.admin.listen,
+      listen: startedWith.admin.listen,
       socketPath: join(run, 'admin.sock'),
-      allowedHosts: config.admin.hosts,
+      allowedHosts: () => inForce.config.admin.hosts,
       webDir: fileURLToPath(new URL('../../web/dist', import.meta.url)),
     },
   );
-  const stats = {
-    attempts: counter.attempts,
-    history: counter.history,
-    queue: () => ({ running: scheduler.stats().inFlight, waiting: scheduler.stats().queued }),
-    feedRevision: () => formatRevision(feed.revision()),
-  };
-  let started = false;
-  const metrics =
-    config.metrics === undefined
-      ? undefined
-      : createMetricsServer({
-          listen: config.metrics.listen,
-          registry: createControlMetrics({ view, stats, clock }),
-          ready: () => started,
-          clock,
-          log,
-        });
-
   signal.throwIfAborted();
   const parts = building.move();
   return {
@@ -181,37 +211,31 @@ export async function wireControl(
       return api.address;
     },
     get roots() {
-      return roots;
+      return inForce.roots;
     },
+    get config() {
+      return inForce.config;
+    },
+    notices,
     loginLink: () => api.loginLink(),
     reload: async (options, reloading) => await view.reload(options, reloading),
     settled: async (mostMs, waiting) => await view.settled(mostMs, waiting),
     serving: () => isServing(terminators),
+    terms: async (asking) => {
+      const found = await view.issuers(asking);
+      return found.flatMap(({ name, termsOfService }) =>
+        termsOfService === undefined ? [] : [{ issuer: name, url: termsOfService }],
+      );
+    },
     async start(starting) {
-      await feed.load(starting);
-      await registry.load(starting);
-      await budget.load(starting);
-      try {
-        await apply(config, { acceptRemoval: false, acceptReissue: false, actor: 'config' }, starting);
-      } catch (error) {
-        if (!hasCode(error, 'config.removal-held')) throw error;
-        // What was managed before goes on; the page says what is held and how to accept it.
-        notices.raise('config.removal-held', (error as Error).message, config.file);
-        log.error('The configuration is not applied.', { reason: (error as Error).message });
-      }
-      for (const part of [feedServer, scheduler, deliverer, sweeps, api, ...(metrics === undefined ? [] : [metrics])]) {
+      for (const part of [feedServer, scheduler, deliverer, sweeps, api]) {
         parts.use(part);
         await part.start(starting);
       }
+      parts.use(metrics);
+      await metrics.serve(startedWith.metrics?.listen);
       started = true;
     },
     [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
   };
-}
-
-/** Rate limits of the ACME issuers; private ones have none. */
-function limitsOf({ issuers }: Config): ReadonlyMap<string, IssuerLimits> {
-  return new Map(
-    issuers.flatMap((one) => (one.kind === 'acme' ? [[one.name, limitsFor(one.directory)] as const] : [])),
-  );
 }

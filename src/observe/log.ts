@@ -1,8 +1,9 @@
 /** The log: pino's JSON lines, or one readable line per event on a terminal. Secrets never reach either. */
 import { destination as fileDestination, pino, stdTimeFunctions, type Logger } from 'pino';
 import type { Log, LogFields } from '../core/ports/log.ts';
+import { scrubText } from '../core/scrub-text.ts';
 import { formatLine } from './pretty.ts';
-import { scrub, scrubText } from './scrub.ts';
+import { scrub } from './scrub.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 

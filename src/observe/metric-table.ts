@@ -1,4 +1,4 @@
-/** Every metric of the control process with its help text. A test fails when README and this table disagree. */
+/** Every metric of the control process with its help text; docs/reference.md is written from this table (a test compares them). */
 export const metricTable = {
   certplane_certificates: 'Certificates by phase.',
   certplane_certificates_by_delivery: 'Certificates by delivery state.',

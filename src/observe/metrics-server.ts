@@ -1,11 +1,12 @@
 /** /metrics, /livez and /readyz: the same small server in control and in the terminator's supervisor. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { isIPv6, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import type { ListenAddress } from '../core/route.ts';
 
 export interface MetricsServerOptions {
@@ -84,7 +85,7 @@ export function createMetricsServer(options: MetricsServerOptions): MetricsServe
 
   return {
     get address() {
-      return `http://${isIPv6(listen.host) ? `[${listen.host}]` : listen.host}:${boundPort}`;
+      return `http://${formatAddress({ ...listen, port: boundPort })}`;
     },
     async start(signal) {
       AbortSignal.any([signal, stopping.signal]).throwIfAborted();
@@ -113,8 +114,8 @@ function reply(response: ServerResponse, status: number, body: string, type = 't
   response.end(body);
 }
 
-function listenError(cause: NodeJS.ErrnoException, { host, port }: ListenAddress): Error {
-  const place = `${host}:${port}`;
+function listenError(cause: NodeJS.ErrnoException, listen: ListenAddress): Error {
+  const place = formatAddress(listen);
   if (cause.code === 'EADDRINUSE') {
     const message = `The metrics address ${place} is already in use. Stop the other program, or change metrics.listen.`;
     return new CertplaneError('terminator.address-in-use', message, { cause });

@@ -1,10 +1,9 @@
-/** What may be written down: secrets taken out of fields and strings, errors turned into data (DESIGN §5.9). */
+/** What may be logged: secrets taken out of fields and strings, errors turned into data (DESIGN §5.9). */
 import { CertplaneError } from '../core/errors.ts';
+import { removed, scrubText } from '../core/scrub-text.ts';
 
-const removed = '[removed]';
 const deepest = 6;
 const mostItems = 100;
-const longestString = 8_192;
 
 const secretWords = new Set([
   'authorization',
@@ -29,17 +28,6 @@ export function isSecretName(name: string): boolean {
     .map((word) => word.toLowerCase());
   const last = words.at(-1) ?? '';
   return secretWords.has(last) || (last === 'pem' && words.includes('key'));
-}
-
-// An unterminated block is cut to the end of the text: half a key is still too much.
-const privateKeyBlock =
-  /-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY-----|$)/g;
-const ownToken = /cp_[0-9a-f]{12}_[A-Za-z0-9_-]{43}/g;
-const bearer = /\bbearer\s+[\w.~+/=-]+/gi;
-
-export function scrubText(text: string): string {
-  const clean = text.replace(privateKeyBlock, removed).replace(ownToken, removed).replace(bearer, `Bearer ${removed}`);
-  return clean.length > longestString ? `${clean.slice(0, longestString)}… (${clean.length} characters)` : clean;
 }
 
 /** A copy that is safe to log: plain, finite, without secrets. */

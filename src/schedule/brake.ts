@@ -17,6 +17,8 @@ export class Brake {
   /** With a short digest of the certificate and its spec, which is what a person accepts. */
   readonly #wanting = new Map<CertificateId, string>();
   readonly #managed = new Set<CertificateId>();
+  /** The same for everything that was issued for another spec than it has now, accepted, due or under way included. */
+  readonly #differing = new Map<CertificateId, string>();
   #accepted: ReadonlySet<string> = new Set();
   /** Since when it holds; undefined while it does not. */
   since: number | undefined;
@@ -26,13 +28,18 @@ export class Brake {
     this.#accepted = new Set(found?.value.value.split(' '));
   }
 
-  /** Accepts what is held now, durably; a later change of the same certificates is another one. */
-  async accept(store: CertificateStore, signal: AbortSignal): Promise<void> {
-    const accepted = new Set(this.#wanting.values());
+  /**
+   * Accepts, durably, every change that is not issued yet, whether it is held or was accepted before; a later change of
+   * the same certificates is another one. Resolves the certificates that were held.
+   */
+  async accept(store: CertificateStore, now: number, signal: AbortSignal): Promise<readonly CertificateId[]> {
+    const accepted = new Set(this.#differing.values());
     await store.put('setting', { key: settingKey, value: { value: [...accepted].join(' ') }, expect: 'any' }, signal);
     this.#accepted = accepted;
-    this.#wanting.clear();
-    this.since = undefined;
+    const released = [...this.#wanting].flatMap(([id, mark]) => (accepted.has(mark) ? [id] : []));
+    for (const id of released) this.#wanting.delete(id);
+    this.#settle(now);
+    return released;
   }
 
   /** Takes a certificate's state into account. True when the brake was set or released by it. */
@@ -40,10 +47,17 @@ export class Brake {
     const managed = entry !== undefined && entry.record.removedAt === undefined;
     if (managed) this.#managed.add(id);
     else this.#managed.delete(id);
-    const mark =
-      managed && entry.order === undefined && wantOf(entry, now)?.bySpec === true ? markOf(entry) : undefined;
-    if (mark !== undefined && !this.#accepted.has(mark)) this.#wanting.set(id, mark);
+    const mark = managed ? markOf(entry) : undefined;
+    if (mark === undefined) this.#differing.delete(id);
+    else this.#differing.set(id, mark);
+    const wants = managed && entry.order === undefined && wantOf(entry, now)?.bySpec === true;
+    if (wants && mark !== undefined && !this.#accepted.has(mark)) this.#wanting.set(id, mark);
     else this.#wanting.delete(id);
+    return this.#settle(now);
+  }
+
+  /** True when it holds now and did not before, or the other way round. */
+  #settle(now: number): boolean {
     const held = this.#wanting.size > Math.max(count, share * this.#managed.size);
     if (held === (this.since !== undefined)) return false;
     this.since = held ? now : undefined;
@@ -64,7 +78,9 @@ export class Brake {
   }
 }
 
-function markOf({ record }: RegistryEntry): string {
+/** Undefined for what was issued for the spec it has. */
+function markOf({ record }: RegistryEntry): string | undefined {
+  if (record.issuedDigest === undefined || record.issuedDigest === digestOf(record.spec)) return undefined;
   return createHash('sha256')
     .update(`${record.id}\n${digestOf(record.spec)}`)
     .digest('base64url')

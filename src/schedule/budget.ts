@@ -1,10 +1,10 @@
 import type { CertificateStore } from '../core/ports/certificate-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { BudgetRecord } from '../core/records.ts';
+import { timeText } from '../core/time-text.ts';
 import { allRecords } from '../state/pages.ts';
-import { Serial } from '../state/serial.ts';
+import { Serial } from '../core/serial.ts';
 import { failureBuckets, orderBuckets, type Ask, type Bucket, type IssuerLimits } from './limits.ts';
-import { utc } from './words.ts';
 
 /** Why an issuer may not be asked now, and until when. */
 export interface Refused {
@@ -30,6 +30,8 @@ export interface Budget {
   /** End of the issuer's own block, while there is one. */
   blockedUntil(issuer: string): number | undefined;
   noteFailedNames(issuer: string, names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Counts what was noted in what is now the future from now on; what is not told is counted when it is next asked for. */
+  clockWasSetBack(): void;
   /** Deletes records that say nothing any more. Resolves how many. */
   prune(signal: AbortSignal): Promise<number>;
 }
@@ -58,6 +60,10 @@ class StoredBudget implements Budget {
   async load(signal: AbortSignal): Promise<void> {
     this.#records.clear();
     for await (const { key, value } of allRecords(this.#store, 'budget', signal)) this.#records.set(key, value);
+    for (const [key, before] of this.#records) {
+      const record = this.#record(key);
+      if (record !== undefined && record !== before) await this.#put(record, signal);
+    }
   }
 
   setLimits(limits: ReadonlyMap<string, IssuerLimits>): void {
@@ -72,7 +78,7 @@ class StoredBudget implements Budget {
     for (const bucket of [...orders, ...failures]) {
       const at = this.#whenOne(bucket);
       if (at === undefined || at <= (refused?.at ?? 0)) continue;
-      const message = `The rate budget of ${ask.issuer} for ${bucket.what} is spent until ${utc(at)}.`;
+      const message = `The rate budget of ${ask.issuer} for ${bucket.what} is spent until ${timeText(at)}.`;
       refused = { code: 'rate-budget', message, at };
     }
     return refused;
@@ -108,6 +114,10 @@ class StoredBudget implements Budget {
     });
   }
 
+  clockWasSetBack(): void {
+    for (const key of this.#records.keys()) this.#record(key);
+  }
+
   async prune(signal: AbortSignal): Promise<number> {
     const now = this.#clock.now();
     const week = 8 * 86_400_000;
@@ -129,16 +139,25 @@ class StoredBudget implements Budget {
     const one = this.#block(blockKey(issuer, certificateId));
     if (all === undefined && one === undefined) return undefined;
     const at = Math.max(all ?? 0, one ?? 0);
-    const message = `The issuer ${issuer} is not asked again before ${utc(at)}: it is out of reach or asked for a pause.`;
+    const message = `The issuer ${issuer} is not asked again before ${timeText(at)}: it is out of reach or asked for a pause.`;
     return { code: 'issuer-blocked', message, at };
   }
 
   #block(key: string): number | undefined {
+    const until = this.#record(key)?.blockedUntil;
+    return until !== undefined && until > this.#clock.now() ? until : undefined;
+  }
+
+  /** Noted in what is now the future, when the clock was ahead: it counts from now, with the length it had. */
+  #record(key: string): BudgetRecord | undefined {
     const now = this.#clock.now();
     const record = this.#records.get(key);
-    // Noted in what is now the future: the clock was wrong then, and so is the end of the block.
-    if (record?.blockedUntil === undefined || record.updatedAt > now) return undefined;
-    return record.blockedUntil > now ? record.blockedUntil : undefined;
+    if (record === undefined || record.updatedAt <= now) return record;
+    const { updatedAt, blockedUntil: until } = record;
+    const blockedUntil = until === undefined ? undefined : Math.min(until, now + (until - updatedAt));
+    const counted = { ...record, updatedAt: now, ...(blockedUntil === undefined ? {} : { blockedUntil }) };
+    this.#records.set(key, counted);
+    return counted;
   }
 
   #buckets(ask: Ask): { orders: Bucket[]; failures: Bucket[] } {
@@ -147,9 +166,9 @@ class StoredBudget implements Budget {
   }
 
   #tokens({ key, limit }: Bucket): number {
-    const record = this.#records.get(key);
+    const record = this.#record(key);
     if (record === undefined) return limit.amount;
-    const elapsed = Math.max(0, this.#clock.now() - record.updatedAt);
+    const elapsed = this.#clock.now() - record.updatedAt;
     return Math.min(limit.amount, record.tokens + (elapsed * limit.amount) / limit.perMs);
   }
 

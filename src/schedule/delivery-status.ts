@@ -3,8 +3,8 @@ import type { OutputSpec } from '../core/certificate.ts';
 import type { ServedBy } from '../core/ports/control-view.ts';
 import type { OutputState, VersionRecord } from '../core/records.ts';
 import { worstDelivery, type DeliveryStatus, type Reason } from '../core/status.ts';
+import { timeText } from '../core/time-text.ts';
 import type { TerminatorRefusal } from '../state/terminators.ts';
-import { utc } from './words.ts';
 
 /** Of an output. */
 export function outputStatus(
@@ -15,14 +15,14 @@ export function outputStatus(
   const base = { target: id, versionId: state?.versionId, at: state?.deliveredAt };
   const failure = state?.failure;
   if (state !== undefined && state.failures > 0 && failure !== undefined) {
-    const again = state.retryAt === undefined ? '' : ` It is tried again ${utc(state.retryAt)}.`;
+    const again = state.retryAt === undefined ? '' : ` It is tried again ${timeText(state.retryAt)}.`;
     return { ...base, state: 'failed', reason: { code: failure.code, message: `${failure.message}${again}` } };
   }
   if (current === undefined) {
     return { ...base, state: 'none', reason: { code: 'nothing-to-deliver', message: 'There is no certificate yet.' } };
   }
   if (state?.versionId === current.id) {
-    const when = state.deliveredAt === undefined ? '' : ` ${utc(state.deliveredAt)}`;
+    const when = state.deliveredAt === undefined ? '' : ` ${timeText(state.deliveredAt)}`;
     return { ...base, state: 'delivered', reason: { code: 'delivered', message: `Written${when}.` } };
   }
   const message = `Version ${current.number} is not written there yet.`;
@@ -44,7 +44,7 @@ export function terminatorStatuses(
     .map(({ terminatorId, fingerprint256, versionId, since, serial }): DeliveryStatus => {
       const upToDate = fingerprint256.toLowerCase() === current?.fingerprint256;
       const reason = upToDate
-        ? { code: 'served', message: `Served by ${terminatorId} since ${utc(since)}.` }
+        ? { code: 'served', message: `Served by ${terminatorId} since ${timeText(since)}.` }
         : { code: 'serves-other', message: `${terminatorId} still serves the version with serial ${serial}.` };
       const state = upToDate ? 'delivered' : 'lagging';
       return { target: `terminator:${terminatorId}`, state, reason, versionId, at: since };

@@ -1,13 +1,13 @@
 import { nextAttemptAt } from '../core/backoff.ts';
 import type { CertificateId } from '../core/certificate.ts';
 import { CertplaneError, toCertplaneError } from '../core/errors.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { canonicalNames } from '../core/names.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { IssuanceRequest, IssuanceState, Issuer, StepResult } from '../core/ports/issuer.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Failure, OrderRecord } from '../core/records.ts';
 import type { Registry, RegistryEntry } from '../state/registry.ts';
-import { bounded } from './bounded.ts';
 import type { Budget } from './budget.ts';
 import type { Ask } from './limits.ts';
 import type { Decision } from './reconcile.ts';
@@ -20,16 +20,15 @@ const cleanUpLimitMs = 60_000;
 const probeMs = 15_000;
 const longestProbeMs = 60_000;
 
-export type AttemptResult = 'issued' | 'failed' | 'abandoned';
-
 export interface IssuanceDeps {
   readonly registry: Registry;
   readonly budget: Budget;
   readonly clock: Clock;
   readonly log: Log;
   readonly issuer: (name: string) => Issuer | undefined;
-  readonly onResult: (issuer: string, result: AttemptResult) => void;
 }
+
+type IssuedResult = Extract<StepResult, { kind: 'issued' }>;
 
 /** What is known once a step has been taken is kept whatever happens: its writes take no signal that could prevent them. */
 const always = new AbortController().signal;
@@ -45,8 +44,8 @@ export function askFor({ record, current }: RegistryEntry, issuer: string): Ask 
 export class Issuance {
   readonly #deps: IssuanceDeps;
   readonly #issuerFailures = new Map<string, number>();
-  /** Issued and not yet kept, because the store could not: never asked for twice while this process lives. */
-  readonly #unkept = new Map<CertificateId, Extract<StepResult, { kind: 'issued' }>>();
+  /** Issued by the order begun at that time and not yet kept, because the store could not: never asked for twice. */
+  readonly #unkept = new Map<CertificateId, { readonly startedAt: number; readonly issued: IssuedResult }>();
 
   constructor(deps: IssuanceDeps) {
     this.#deps = deps;
@@ -62,6 +61,7 @@ export class Issuance {
     if ((await budget.spend(askFor(entry, issuerName), signal)) !== undefined) return false;
     const { dnsNames, key, lifetimeMs } = entry.record.spec;
     const request = { dnsNames, key, ...(lifetimeMs === undefined ? {} : { lifetimeMs }) };
+    this.#unkept.delete(id);
     const { step, data, keyPem } = issuer.begin({ certificateId: id, ...request });
     const order: OrderRecord = {
       certificateId: id,
@@ -84,7 +84,9 @@ export class Issuance {
     for (;;) {
       const order = registry.entry(id)?.order;
       if (order === undefined || order.abandoning === true) return;
-      const result = this.#unkept.get(id) ?? (await this.#step(order, keyPem, signal));
+      const unkept = this.#unkept.get(id);
+      const result =
+        unkept?.startedAt === order.startedAt ? unkept.issued : await this.#step(order, keyPem, signal);
       if (result.kind === 'issued') return await this.#keep(order, result, signal);
       if (result.kind === 'failed') return await this.#fail(order, result, signal);
       const { state, waitUntil } = result;
@@ -98,6 +100,13 @@ export class Issuance {
     }
   }
 
+  /** Does what is left of an order whose version is stored. */
+  async finish(id: CertificateId, signal: AbortSignal): Promise<void> {
+    const { registry } = this.#deps;
+    await registry.finish(id, signal);
+    if (registry.entry(id)?.order === undefined) this.#unkept.delete(id);
+  }
+
   /** Cleans up after an order that failed or is not wanted any more, and ends it. */
   async abandon(id: CertificateId, signal: AbortSignal): Promise<void> {
     const { registry, clock, log } = this.#deps;
@@ -106,7 +115,6 @@ export class Issuance {
     this.#unkept.delete(id);
     if (order.abandoning !== true) {
       await registry.saveOrder({ ...order, abandoning: true }, undefined, signal);
-      this.#deps.onResult(order.issuerName, 'abandoned');
     }
     const issuer = this.#deps.issuer(order.issuerName);
     if (issuer === undefined) {
@@ -116,9 +124,9 @@ export class Issuance {
       });
     } else {
       const state = stateOf(order, await registry.orderKey(id, signal));
-      const bound = { clock, limitMs: cleanUpLimitMs, what: 'Cleaning up after an order' };
+      const limit = { clock, ms: cleanUpLimitMs, signal, what: 'Cleaning up after an order' };
       try {
-        await bounded(bound, signal, async (limited) => await issuer.abandon(requestOf(order), state, limited));
+        await withDeadline(limit, async (limited) => await issuer.abandon(requestOf(order), state, limited));
       } catch (error) {
         signal.throwIfAborted();
         log.warn('Cleaning up after an order failed.', { certificate: id, error: String(error) });
@@ -136,10 +144,10 @@ export class Issuance {
     }
     const what = `The step ${order.step} of ${order.issuerName}`;
     try {
-      const bound = { clock: this.#deps.clock, limitMs: stepLimitMs, what };
+      const limit = { clock: this.#deps.clock, ms: stepLimitMs, signal, what };
       const step = async (limited: AbortSignal): Promise<StepResult> =>
         await issuer.step(requestOf(order), state, limited);
-      const result = await bounded(bound, signal, step);
+      const result = await withDeadline(limit, step);
       // A failure that was met while stopping says nothing about the order.
       if (result.kind === 'failed') signal.throwIfAborted();
       return result;
@@ -151,10 +159,10 @@ export class Issuance {
     }
   }
 
-  async #keep(order: OrderRecord, issued: Extract<StepResult, { kind: 'issued' }>, signal: AbortSignal): Promise<void> {
-    const { registry, onResult } = this.#deps;
+  async #keep(order: OrderRecord, issued: IssuedResult, signal: AbortSignal): Promise<void> {
+    const { registry } = this.#deps;
     const { certificateId: id, issuerName } = order;
-    this.#unkept.set(id, issued);
+    this.#unkept.set(id, { startedAt: order.startedAt, issued });
     try {
       await registry.completeOrder(id, issued.bundle, always, issued.caPem);
     } catch (caught) {
@@ -167,7 +175,6 @@ export class Issuance {
     }
     this.#unkept.delete(id);
     this.#issuerFailures.delete(issuerName);
-    onResult(issuerName, 'issued');
   }
 
   async #fail(
@@ -175,7 +182,7 @@ export class Issuance {
     { error, scope, state }: Extract<StepResult, { kind: 'failed' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { registry, clock, log, onResult } = this.#deps;
+    const { registry, clock, log } = this.#deps;
     const { certificateId: id, issuerName } = order;
     const now = clock.now();
     const { code, message, problem } = error;
@@ -189,7 +196,6 @@ export class Issuance {
     };
     const retryAt = this.#retryAt(id, error);
     log.warn('An issuance failed.', { certificate: id, issuer: issuerName, code, reason: message, retryAt });
-    onResult(issuerName, 'failed');
     await registry.failOrder({ ...order, step: state.step, data: state.data }, failure, retryAt, always);
     await this.abandon(id, signal);
   }

@@ -27,13 +27,12 @@ export const letsEncryptLimits: IssuerLimits = {
 };
 
 /**
- * Limits of an ACME directory: Let's Encrypt's own for Let's Encrypt; for a CA we know nothing about its pace of new
- * orders and of failed validations, which no CA is unhappy with. Its Retry-After is honoured in any case.
+ * Limits of an ACME directory: Let's Encrypt's own for Let's Encrypt. A CA we know nothing about says itself when it is
+ * too much; its Retry-After is honoured in any case.
  */
 export function limitsFor(directory: string): IssuerLimits {
   const host = URL.canParse(directory) ? new URL(directory).hostname : '';
-  if (host === 'acme-v02.api.letsencrypt.org') return letsEncryptLimits;
-  return { orders: letsEncryptLimits.orders, perFailedName: letsEncryptLimits.perFailedName };
+  return host === 'acme-v02.api.letsencrypt.org' ? letsEncryptLimits : {};
 }
 
 export interface Ask {

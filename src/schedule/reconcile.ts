@@ -1,11 +1,12 @@
 /** One pass for one certificate: what to do now, or what is waited for. Pure; no timers, no I/O (DESIGN §3). */
 import type { Reason } from '../core/status.ts';
+import { timeText } from '../core/time-text.ts';
 import { judgeVersion } from '../state/adopt.ts';
 import type { RegistryEntry } from '../state/registry.ts';
 import type { Refused } from './budget.ts';
+import { endOfWait } from './clock-steps.ts';
 import { renewalPlan } from './renewal-time.ts';
 import { digestOf, wantOf, type Want } from './wants.ts';
-import { utc } from './words.ts';
 
 export interface Decision {
   /**
@@ -87,7 +88,7 @@ function unfinished({ entry }: Facts): Decision | undefined {
 
 function removed({ entry: { record, order } }: Facts): Decision | undefined {
   if (record.removedAt === undefined) return undefined;
-  const message = `It left the configuration ${utc(record.removedAt)} and is not renewed any more.`;
+  const message = `It left the configuration ${timeText(record.removedAt)} and is not renewed any more.`;
   return { action: order === undefined ? 'none' : 'abandon', reason: { code: 'removed', message } };
 }
 
@@ -106,17 +107,17 @@ function storedVersion({ entry, now }: Facts): Decision | undefined {
   if (verdict.action !== 'hold') {
     return { action: 'finish', reason: { code: 'unfinished', message: 'A stored version is being put in use.' } };
   }
-  const message = `Version ${stored.number} is valid from ${utc(stored.notBefore)} and is held until then.`;
+  const message = `Version ${stored.number} is valid from ${timeText(stored.notBefore)} and is held until then.`;
   return { action: 'none', reason: { code: 'certificate.not-yet-valid', message }, at: verdict.until };
 }
 
 function inProgress({ entry: { order }, now, refused }: Facts): Decision | undefined {
   if (order === undefined) return undefined;
   const { waitUntil, startedAt, issuerName, step } = order;
-  // Begun in what is now the future: the clock was wrong then, and so is the time to wait for.
-  if (waitUntil !== undefined && waitUntil > now && startedAt <= now) {
-    const message = `The order with ${issuerName} waits until ${utc(waitUntil)} for its next step (${step}).`;
-    return { action: 'wait', reason: { code: 'order-waiting', message }, at: waitUntil, want: order.reason };
+  const at = waitUntil === undefined ? now : endOfWait(order, { from: startedAt, until: waitUntil }, now);
+  if (at > now) {
+    const message = `The order with ${issuerName} waits until ${timeText(at)} for its next step (${step}).`;
+    return { action: 'wait', reason: { code: 'order-waiting', message }, at, want: order.reason };
   }
   const obstacle = refused(issuerName);
   if (obstacle?.code === 'issuer-blocked') {
@@ -131,17 +132,19 @@ function notDue({ entry: { record, current }, want }: Facts): Decision | undefin
   const { at, message } = renewalPlan(record, current);
   return {
     action: 'none',
-    reason: { code: 'not-due', message: `Its renewal is planned for ${utc(at)}. ${message}` },
+    reason: { code: 'not-due', message: `Its renewal is planned for ${timeText(at)}. ${message}` },
     at,
   };
 }
 
 function retryWaiting({ entry: { record }, now, want }: Facts): Decision | undefined {
   const { retryAt, lastFailure, failures } = record;
-  if (retryAt === undefined || retryAt <= now || (lastFailure !== undefined && lastFailure.at > now)) return undefined;
+  if (retryAt === undefined) return undefined;
+  const at = lastFailure === undefined ? retryAt : endOfWait(lastFailure, { from: lastFailure.at, until: retryAt }, now);
+  if (at <= now) return undefined;
   const times = failures === 1 ? 'once' : `${failures} times in a row`;
-  const message = `It failed ${times}; the next attempt is at ${utc(retryAt)}.`;
-  return { action: 'wait', reason: { code: 'retry-waiting', message }, at: retryAt, want: want?.reason };
+  const message = `It failed ${times}; the next attempt is at ${timeText(at)}.`;
+  return { action: 'wait', reason: { code: 'retry-waiting', message }, at, want: want?.reason };
 }
 
 function brakeHeld({ entry: { record, current }, brake, want }: Facts): Decision | undefined {
@@ -149,7 +152,7 @@ function brakeHeld({ entry: { record, current }, brake, want }: Facts): Decision
   const { at } = renewalPlan(record, current);
   const message =
     `${brake.wanting} of ${brake.managed} certificates would be issued again because their specification changed, ` +
-    `which is held as a possible accident. It takes the change when it is renewed, ${utc(at)} at the latest, or when asked to.`;
+    `which is held as a possible accident. It takes the change when it is renewed, ${timeText(at)} at the latest, or when asked to.`;
   return { action: 'wait', reason: { code: 'brake-held', message }, at, want: want.reason };
 }
 

@@ -1,5 +1,5 @@
 import type { CertificateId } from '../core/certificate.ts';
-import { isAbort, toCertplaneError } from '../core/errors.ts';
+import { isAbort } from '../core/errors.ts';
 import type { CertificateStore } from '../core/ports/certificate-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Problem } from '../core/ports/control-view.ts';
@@ -12,11 +12,12 @@ import type { Registry, RegistryEntry } from '../state/registry.ts';
 import { Brake } from './brake.ts';
 import type { Budget, Refused } from './budget.ts';
 import { KeyedHeap } from './heap.ts';
-import { askFor, Issuance, type AttemptResult } from './issuance.ts';
+import { askFor, Issuance } from './issuance.ts';
+import { priorityOf, queueOf } from './priority.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { decide, type Decision } from './reconcile.ts';
+import { Troubles } from './troubles.ts';
 import { digestOf } from './wants.ts';
-import { utc } from './words.ts';
 
 export interface SchedulerDeps {
   /** Loaded. */
@@ -37,7 +38,6 @@ export interface SchedulerStats {
   readonly inFlight: number;
   /** With a time of their own ahead of them. */
   readonly planned: number;
-  readonly attempts: readonly { readonly issuer: string; readonly result: AttemptResult; readonly count: number }[];
 }
 
 /**
@@ -49,6 +49,8 @@ export interface Scheduler extends Part {
   decision(id: CertificateId): Decision | undefined;
   /** Takes effect at once; orders of an issuer that is gone are given up. */
   setIssuers(issuers: ReadonlyMap<string, Issuer>): void;
+  /** At most this many issuances at once from now on; those under way go on. */
+  setConcurrency(concurrency: number): void;
   /** Lets the mass re-issue go that the brake holds. Resolves once that is durable. */
   acceptReissue(signal: AbortSignal): Promise<void>;
   /** Looks at the clock again: a clock that was set back wakes nobody by itself. */
@@ -71,9 +73,7 @@ interface Run {
 
 const actions: ReadonlySet<Decision['action']> = new Set(['issue', 'renew', 'step', 'finish', 'abandon']);
 const hour = 3_600_000;
-/** Subtracted from the priority of what has begun: it goes before everything that has not. */
-const begun = 1e14;
-const longestTroubleMs = 60_000;
+const loopPauseMs = 5_000;
 
 class RunningScheduler implements Scheduler {
   readonly #deps: SchedulerDeps;
@@ -84,22 +84,23 @@ class RunningScheduler implements Scheduler {
   readonly #due = new KeyedHeap();
   readonly #ready = new ReadyQueue();
   readonly #running = new Map<CertificateId, Run>();
-  readonly #troubles = new Map<CertificateId, Refused & { readonly at: number; readonly times: number }>();
-  readonly #attempts = new Map<string, { issuer: string; result: AttemptResult; count: number }>();
+  readonly #troubles: Troubles;
   readonly #listeners = new Listeners<readonly CertificateId[]>();
   #dirty = new Set<CertificateId>();
   #lookedAt = 0;
   #issuers: ReadonlyMap<string, Issuer>;
+  #concurrency: number;
   #loop: Promise<void> | undefined;
   #subscription: Disposable | undefined;
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
     this.#issuers = deps.issuers;
+    this.#troubles = new Troubles(deps.clock, deps.log);
+    this.#concurrency = deps.concurrency;
     const { registry, budget, clock, log } = deps;
     const issuer = (name: string): Issuer | undefined => this.#issuers.get(name);
-    const onResult = (name: string, result: AttemptResult): void => this.#count(name, result);
-    this.#issuance = new Issuance({ registry, budget, clock, log, issuer, onResult });
+    this.#issuance = new Issuance({ registry, budget, clock, log, issuer });
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -128,7 +129,7 @@ class RunningScheduler implements Scheduler {
       return { ...decision, action: 'step', reason: { code: 'order-in-progress', message: 'It is being worked on.' } };
     }
     if (!actions.has(decision.action)) return decision;
-    const message = `It waits for one of ${this.#deps.concurrency} slots for issuances.`;
+    const message = `It waits for one of ${this.#concurrency} slots for issuances.`;
     return { ...decision, action: 'wait', reason: { code: 'slot-waiting', message } };
   }
 
@@ -137,10 +138,16 @@ class RunningScheduler implements Scheduler {
     this.#changed(this.#deps.registry.certificates().map(({ record }) => record.id));
   }
 
+  setConcurrency(concurrency: number): void {
+    this.#concurrency = concurrency;
+    this.#changed(this.#deps.registry.certificates().map(({ record }) => record.id));
+  }
+
   async acceptReissue(signal: AbortSignal): Promise<void> {
-    const released = this.#brake.wanting;
-    await this.#brake.accept(this.#deps.store, signal);
-    this.#changed(released);
+    const { store, clock } = this.#deps;
+    // Changes that came just before count as well, looked at or not.
+    for (const id of [...this.#dirty, ...this.#running.keys()]) this.#noteBrake(id, clock.now());
+    this.#changed(await this.#brake.accept(store, clock.now(), signal));
   }
 
   lookAgain(): void {
@@ -157,30 +164,28 @@ class RunningScheduler implements Scheduler {
   }
 
   stats(): SchedulerStats {
-    return {
-      queued: this.#ready.size,
-      inFlight: this.#running.size,
-      planned: this.#due.size,
-      attempts: structuredClone([...this.#attempts.values()]),
-    };
+    return { queued: this.#ready.size, inFlight: this.#running.size, planned: this.#due.size };
   }
 
   onChange(listener: (ids: readonly CertificateId[]) => void): Disposable {
     return this.#listeners.add(listener);
   }
 
+  /** Never rejects: an error of its own is logged, and it looks again a little later (DESIGN §5.10). */
   async #run(): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, log } = this.#deps;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      this.#bell.reset();
-      const looked = this.#look();
-      this.#fill();
-      if (looked.length > 0) this.#listeners.tell(looked);
       try {
+        this.#bell.reset();
+        const looked = this.#look();
+        this.#fill();
+        if (looked.length > 0) this.#listeners.tell(looked);
         await this.#bell.waitUntil(this.#due.peek()?.at, clock, signal);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (signal.aborted) return;
+        log.error('The scheduler met an error of its own and goes on in 5 s.', { error });
+        await clock.sleep(loopPauseMs, signal).then(undefined, () => undefined); // stopped meanwhile
       }
     }
   }
@@ -190,6 +195,7 @@ class RunningScheduler implements Scheduler {
     const now = this.#deps.clock.now();
     if (now < this.#lookedAt) {
       // The clock was set back: what was planned by the wrong time is planned anew.
+      this.#deps.budget.clockWasSetBack();
       for (const { record } of this.#deps.registry.certificates()) this.#dirty.add(record.id);
     }
     this.#lookedAt = now;
@@ -198,7 +204,7 @@ class RunningScheduler implements Scheduler {
       this.#dirty.add(next.key);
     }
     let flipped = false;
-    for (const id of this.#dirty) flipped = this.#brake.note(id, this.#deps.registry.entry(id), now) || flipped;
+    for (const id of this.#dirty) flipped = this.#noteBrake(id, now) || flipped;
     if (flipped) {
       for (const id of this.#brake.wanting) this.#dirty.add(id);
       const { wanting, managed } = this.#brake.size;
@@ -214,6 +220,15 @@ class RunningScheduler implements Scheduler {
     return looked;
   }
 
+  #noteBrake(id: CertificateId, now: number): boolean {
+    try {
+      return this.#brake.note(id, this.#deps.registry.entry(id), now);
+    } catch (error) {
+      this.#troubles.note(id, error);
+      return false;
+    }
+  }
+
   #place(id: CertificateId): void {
     this.#due.delete(id);
     this.#ready.delete(id);
@@ -221,11 +236,15 @@ class RunningScheduler implements Scheduler {
     if (entry === undefined) return;
     const decision = this.#decide(entry);
     if (actions.has(decision.action)) this.#ready.set(id, queueOf(decision, entry), priorityOf(decision, entry));
-    else if (decision.at !== undefined) this.#due.set(id, decision.at);
+    else if (decision.at !== undefined) {
+      // A damaged record can have no time at all; it must not stand in the way of the others.
+      this.#due.set(id, Number.isNaN(decision.at) ? this.#deps.clock.now() + hour : decision.at);
+    }
   }
 
   #fill(): void {
-    const { concurrency, registry } = this.#deps;
+    const { registry } = this.#deps;
+    const concurrency = this.#concurrency;
     // With several issuers none gets every slot: one that hangs must leave something for the others.
     const most = this.#issuers.size > 1 ? Math.max(1, Math.ceil(concurrency * 0.75)) : concurrency;
     const inFlight = new Map<string, number>();
@@ -255,7 +274,7 @@ class RunningScheduler implements Scheduler {
       await this.#act(id, decision, signal);
       this.#troubles.delete(id);
     } catch (caught) {
-      if (!(signal.aborted && isAbort(caught))) this.#noteTrouble(id, caught);
+      if (!(signal.aborted && isAbort(caught))) this.#troubles.note(id, caught);
     } finally {
       this.#running.delete(id);
       this.#dirty.add(id);
@@ -274,19 +293,10 @@ class RunningScheduler implements Scheduler {
       case 'abandon':
         return await this.#issuance.abandon(id, signal);
       case 'finish':
-        return await this.#deps.registry.finish(id, signal);
+        return await this.#issuance.finish(id, signal);
       case 'none':
       case 'wait':
     }
-  }
-
-  #noteTrouble(id: CertificateId, caught: unknown): void {
-    const { clock, log } = this.#deps;
-    const { code, message } = toCertplaneError(caught);
-    const times = (this.#troubles.get(id)?.times ?? 0) + 1;
-    const at = clock.now() + Math.min(longestTroubleMs, 5_000 * 2 ** Math.min(10, times - 1));
-    this.#troubles.set(id, { code, message: `${message} It is tried again at ${utc(at)}.`, at, times });
-    log.error('A certificate could not be worked on.', { certificate: id, code, reason: message, error: caught });
   }
 
   #decide(entry: RegistryEntry): Decision {
@@ -296,8 +306,15 @@ class RunningScheduler implements Scheduler {
       this.#issuers.has(issuer)
         ? budget.check(askFor(entry, issuer))
         : { code: 'issuer.unknown', message: `No issuer ${issuer} is configured.` };
+    const now = clock.now();
     const trouble = this.#troubles.get(id);
-    return decide({ now: clock.now(), entry, refused, brake: this.#brake.holds(id), trouble });
+    try {
+      return decide({ now, entry, refused, brake: this.#brake.holds(id), trouble });
+    } catch (error) {
+      // A record that cannot be understood holds up itself alone.
+      const reason = trouble !== undefined && trouble.at > now ? trouble : this.#troubles.note(id, error);
+      return { action: 'wait', reason, at: reason.at };
+    }
   }
 
   #changed(ids: readonly CertificateId[]): void {
@@ -320,25 +337,4 @@ class RunningScheduler implements Scheduler {
       removedAt === undefined && order.digest === digestOf(spec) && spec.issuers.includes(order.issuerName);
     return !wanted || !this.#issuers.has(order.issuerName);
   }
-
-  #count(issuer: string, result: AttemptResult): void {
-    const key = `${issuer} ${result}`;
-    const known = this.#attempts.get(key);
-    if (known === undefined) this.#attempts.set(key, { issuer, result, count: 1 });
-    else known.count += 1;
-  }
-}
-
-/** The issuer whose queue it stands in; none for what needs no issuer. */
-function queueOf(decision: Decision, { order }: RegistryEntry): string {
-  return decision.action === 'finish' ? '' : (decision.issuer ?? order?.issuerName ?? '');
-}
-
-/**
- * What expires first goes first. What has begun goes before it; what a person waits for counts from when it was asked
- * for; a new certificate from an hour after it was, so that a thousand new ones do not let an old one expire.
- */
-function priorityOf({ action }: Decision, { record, current }: RegistryEntry): number {
-  const deadline = record.renewalRequestedAt ?? current?.notAfter ?? record.createdAt + hour;
-  return action === 'issue' || action === 'renew' ? deadline : deadline - begun;
 }

@@ -1,12 +1,12 @@
 /** Status, next action and deliveries of one certificate as everybody shows them (DESIGN §2, §5.12). Pure. */
 import type { NextAction, ServedBy } from '../core/ports/control-view.ts';
 import type { DeliveryStatus, Phase, Reason, Status } from '../core/status.ts';
+import { timeText } from '../core/time-text.ts';
 import type { RegistryEntry } from '../state/registry.ts';
 import type { TerminatorRefusal } from '../state/terminators.ts';
 import { outputStatus, overallDelivery, terminatorStatuses } from './delivery-status.ts';
 import type { Decision } from './reconcile.ts';
 import { renewalPlan } from './renewal-time.ts';
-import { utc } from './words.ts';
 
 export interface StatusContext {
   readonly now: number;
@@ -29,7 +29,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 
 /** A renewal takes a moment; it is overdue when it has not happened after 1/24 of the lifetime, 1 min to 1 h. */
-export function overdueSince({ record, current }: RegistryEntry, now: number): number | undefined {
+function overdueSince({ record, current }: RegistryEntry, now: number): number | undefined {
   if (current === undefined || record.removedAt !== undefined) return undefined;
   const { at } = renewalPlan(record, current);
   const grace = Math.max(minute, Math.min(hour, (current.notAfter - current.notBefore) / 24));
@@ -53,7 +53,7 @@ export function describeStatus(entry: RegistryEntry, context: StatusContext): De
     deliveryReason: delivery.reason,
     managed: removed ? 'removed' : 'managed',
     managedReason: removed
-      ? { code: 'removed', message: `It left the configuration ${utc(record.removedAt)}; it is not renewed any more.` }
+      ? { code: 'removed', message: `It left the configuration ${timeText(record.removedAt)}; it is not renewed any more.` }
       : { code: 'wanted', message: 'It is in the configuration.' },
   };
   const renewAt = current === undefined || removed ? undefined : renewalPlan(record, current).at;
@@ -69,11 +69,11 @@ function phaseOf(entry: RegistryEntry, { now, decision }: StatusContext): { phas
     const why = failure?.message ?? held?.message ?? '';
     return {
       phase: 'expired',
-      reason: { code: 'certificate.expired', message: `It ended ${utc(current.notAfter)}. ${why}`.trim() },
+      reason: { code: 'certificate.expired', message: `It ended ${timeText(current.notAfter)}. ${why}`.trim() },
     };
   }
   const since = overdueSince(entry, now);
-  const overdue = since === undefined ? '' : `Its renewal is overdue since ${utc(since)}: `;
+  const overdue = since === undefined ? '' : `Its renewal is overdue since ${timeText(since)}: `;
   if (failure !== undefined) {
     return { phase: 'failing', reason: { code: failure.code, message: `${overdue}${failure.message}` } };
   }
@@ -91,11 +91,11 @@ function phaseOf(entry: RegistryEntry, { now, decision }: StatusContext): { phas
     return { phase: 'ready', reason: { code: 'overdue', message: `${overdue}${why}` } };
   }
   if (current.notBefore > now) {
-    const message = `It is valid from ${utc(current.notBefore)} only; check this machine's clock.`;
+    const message = `It is valid from ${timeText(current.notBefore)} only; check this machine's clock.`;
     return { phase: 'ready', reason: { code: 'certificate.not-yet-valid', message } };
   }
   if (held !== undefined) return { phase: 'ready', reason: held };
-  return { phase: 'ready', reason: { code: 'valid', message: `It is valid until ${utc(current.notAfter)}.` } };
+  return { phase: 'ready', reason: { code: 'valid', message: `It is valid until ${timeText(current.notAfter)}.` } };
 }
 
 function nextAction(entry: RegistryEntry, { decision }: StatusContext): NextAction {

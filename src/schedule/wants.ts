@@ -3,9 +3,9 @@ import { specDigest, type CertificateSpec } from '../core/certificate.ts';
 import { canonicalNames } from '../core/names.ts';
 import type { VersionRecord } from '../core/records.ts';
 import type { Reason } from '../core/status.ts';
+import { timeText } from '../core/time-text.ts';
 import type { RegistryEntry } from '../state/registry.ts';
 import { renewalPlan } from './renewal-time.ts';
-import { utc } from './words.ts';
 
 const digests = new WeakMap<CertificateSpec, string>();
 
@@ -24,11 +24,11 @@ export interface Want {
 /** In order of weight: what passes the brake comes before what does not. */
 export function wantOf({ record, current }: RegistryEntry, now: number): Want | undefined {
   if (current === undefined) return want('does-not-exist', 'There is no certificate yet.');
-  if (current.notAfter <= now) return want('expired', `It ended ${utc(current.notAfter)}.`);
+  if (current.notAfter <= now) return want('expired', `It ended ${timeText(current.notAfter)}.`);
   if (record.renewalRequestedAt !== undefined) return want('requested', 'A renewal was asked for.');
   const plan = renewalPlan(record, current);
   if (plan.at <= now && plan.basis === 'ari') return want('ari-past', 'The CA asks for a renewal by now (ARI).');
-  if (plan.at <= now) return want('due', `Its renewal was planned for ${utc(plan.at)}.`);
+  if (plan.at <= now) return want('due', `Its renewal was planned for ${timeText(plan.at)}.`);
   const changed = specChange(record.spec, record.issuedDigest, current);
   return changed === undefined ? undefined : { reason: changed, bySpec: true };
 }

@@ -4,6 +4,7 @@ import { versionId, type CertificateId } from '../core/certificate.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { CertificateItem, FeedKey } from '../core/feed.ts';
 import { judge, type Verdict } from '../core/policy.ts';
+import { planRenewal } from '../core/renewal.ts';
 import type { CertificateRecord, OrderRecord, VersionRecord } from '../core/records.ts';
 import { sameData } from './same.ts';
 import type { RegistryEntry } from './rows.ts';
@@ -38,10 +39,18 @@ export function checkIssued(
   return caPem === undefined ? version : { ...version, caPem };
 }
 
-/** DESIGN §5.1 for a stored version against the one in use. */
+/**
+ * DESIGN §5.1 for a stored version against the one in use. One that ends earlier may take its place when somebody asked
+ * for another one, or when the one in use is to be renewed by now and the new one not for a while (another CA, a CA
+ * whose certificates became shorter): refusing it would only order it again and again (§5.5).
+ */
 export function judgeVersion({ record, current, order }: RegistryEntry, version: VersionRecord, now: number): Verdict {
   const asked =
-    version.digest !== record.issuedDigest || (order !== undefined && replacesWhatLastsLonger.has(order.reason.code));
+    version.digest !== record.issuedDigest ||
+    (order !== undefined && replacesWhatLastsLonger.has(order.reason.code)) ||
+    (current !== undefined &&
+      planRenewal(record.id, current, record.ari).at <= now &&
+      planRenewal(record.id, version).at > now);
   const validNow = version.notBefore <= now && now < version.notAfter;
   const rival =
     current !== undefined && asked && validNow

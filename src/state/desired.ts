@@ -48,7 +48,7 @@ export function refuseMassRemoval(removed: number, managed: number): void {
 }
 
 function withSpec(record: CertificateRecord, spec: CertificateSpec): CertificateRecord {
-  const { removedAt: _, ...kept } = record;
+  const { removedAt: _, purgeSeenAt: _seen, ...kept } = record;
   const outputs = new Set(spec.outputs.map(({ id }) => id));
   const next: CertificateRecord = {
     ...kept,

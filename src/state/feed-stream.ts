@@ -6,7 +6,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import { Bell } from './bell.ts';
 import type { Feed } from './feed.ts';
 
-export const pingEveryMs = 10_000;
+const pingEveryMs = 10_000;
 /** A subscriber that takes nothing for this long is cut off; it resumes where it was. */
 export const stallMs = 30_000;
 const chunkLength = 65_536;

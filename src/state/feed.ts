@@ -7,7 +7,7 @@ import { FeedLog } from './feed-log.ts';
 import { Listeners } from './listeners.ts';
 import { allRecords } from './pages.ts';
 import { sameData } from './same.ts';
-import { eachOf, Serial } from './serial.ts';
+import { eachOf, Serial } from '../core/serial.ts';
 
 /** So many removals are remembered; who has missed more starts from a snapshot. */
 export const maxRemovals = 10_000;

@@ -2,7 +2,9 @@ import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { HistoryEntry, VersionRecord } from '../core/records.ts';
+import { timeText } from '../core/time-text.ts';
 import { certificateKey, feedItem, isUnfinished, judgeVersion, recordAfter } from './adopt.ts';
+import { dropChallenges } from './challenges.ts';
 import type { Feed } from './feed.ts';
 import { surplusVersions } from './registry-load.ts';
 import type { Row, Rows } from './rows.ts';
@@ -36,7 +38,10 @@ export function createFinish(deps: FinishDeps): (row: Row, signal: AbortSignal) 
       const { order, current, stored: waiting } = row.entry;
       const latest = Math.max(current?.number ?? 0, waiting?.number ?? 0);
       const over = order?.versionNumber !== undefined && order.versionNumber <= latest;
-      if (over && order.abandoning !== true) await rows.deleteOrder(row, signal);
+      if (over && order.abandoning !== true) {
+        await dropChallenges(feed, order, signal);
+        await rows.deleteOrder(row, signal);
+      }
       if (current !== undefined) await feed.publish(feedItem(current), signal);
       if (over) announce(id, 'finished');
       for (const version of surplusVersions(row, keptVersions)) await rows.deleteVersion(row, version, signal);
@@ -51,7 +56,7 @@ async function decideOn(version: VersionRecord, row: Row, deps: FinishDeps, sign
   const { record } = row.entry;
   const verdict = judgeVersion(row.entry, version, clock.now());
   const about = { certificateId: record.id, actor: 'scheduler', details: { version: version.id } };
-  const until = new Date(version.notAfter).toISOString();
+  const until = timeText(version.notAfter);
   if (verdict.action === 'use') {
     await rows.putRecord(row, recordAfter(record, version, true), signal);
     row.entry = { ...row.entry, current: version, stored: undefined, unfinished: true };

@@ -6,6 +6,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Failure, OrderRecord, OutputState } from '../core/records.ts';
 import { certificateKey, checkIssued, isUnfinished } from './adopt.ts';
+import { dropChallenges, strayChallenges } from './challenges.ts';
 import { compareDesired, desiredRecord, refuseMassRemoval } from './desired.ts';
 import { announce } from './steps.ts';
 import type { Feed } from './feed.ts';
@@ -13,12 +14,14 @@ import { createFinish, keptVersions, type Note } from './finish.ts';
 import { Listeners } from './listeners.ts';
 import { loadRows, surplusVersions } from './registry-load.ts';
 import { Rows, type RegistryEntry, type Row } from './rows.ts';
-import { eachOf, Serial } from './serial.ts';
+import { eachOf, Serial } from '../core/serial.ts';
 
 export type { RegistryEntry } from './rows.ts';
 
 /** Versions of a certificate that left the desired set are kept this long. */
 export const keepRemovedMs = 30 * 86_400_000;
+/** Between the look that finds a certificate due for deletion and the one that deletes it. */
+export const purgePauseMs = 20 * 3_600_000;
 /** Writes on their way at once where many certificates change together; the store commits them in groups. */
 const lanes = 64;
 
@@ -59,7 +62,10 @@ export interface Registry {
   failOrder(order: OrderRecord, failure: Failure, retryAt: number, signal: AbortSignal): Promise<void>;
   /** Does what a crash, a full disk or a notBefore left to be done. Does nothing where nothing is. */
   finish(id: CertificateId, signal: AbortSignal): Promise<void>;
-  /** Deletes what has been removed for more than 30 days. Resolves how many certificates. */
+  /**
+   * Deletes what has been removed for more than 30 days, at the second look, most of a day after the first one: a clock
+   * that jumped ahead and is set right again costs no keys. Resolves how many certificates.
+   */
   purge(now: number, signal: AbortSignal): Promise<number>;
   /** Called synchronously after a change; batch on your side. */
   onChange(listener: (ids: readonly CertificateId[]) => void): Disposable;
@@ -101,11 +107,8 @@ class StoredRegistry implements Registry {
         await this.#finish(row, signal);
       }
     });
-    const orders = [...this.#rows.all()].some(({ entry }) => entry.order !== undefined);
-    if (!orders) {
-      const left = this.#feed.items().filter((item) => item.kind === 'challenge');
-      await eachOf(left, lanes, async ({ token }) => void (await this.#feed.remove(`challenge/${token}`, signal)));
-    }
+    const orders = [...this.#rows.all()].flatMap(({ entry }) => entry.order ?? []);
+    await eachOf(strayChallenges(this.#feed, orders), lanes, async (key) => void (await this.#feed.remove(key, signal)));
   }
 
   async apply(
@@ -229,7 +232,11 @@ class StoredRegistry implements Registry {
   }
 
   async endOrder(id: CertificateId, signal: AbortSignal): Promise<void> {
-    await this.#change(id, async (row) => await this.#rows.deleteOrder(row, signal));
+    await this.#change(id, async (row) => {
+      const { order } = row.entry;
+      if (order !== undefined) await dropChallenges(this.#feed, order, signal);
+      await this.#rows.deleteOrder(row, signal);
+    });
   }
 
   async completeOrder(id: CertificateId, bundle: Bundle, signal: AbortSignal, caPem?: string): Promise<void> {
@@ -261,21 +268,28 @@ class StoredRegistry implements Registry {
   }
 
   async purge(now: number, signal: AbortSignal): Promise<number> {
-    const gone = this.certificates()
-      .map(({ record }) => record)
-      .filter(({ removedAt }) => removedAt !== undefined && removedAt + keepRemovedMs <= now);
-    for (const { id } of gone) {
-      await this.#change(id, async (row) => {
-        if (row.entry.record.removedAt === undefined) return;
+    let purged = 0;
+    for (const { record } of this.certificates()) {
+      if (record.removedAt === undefined) continue;
+      await this.#change(record.id, async (row) => {
+        const { id, removedAt, purgeSeenAt } = row.entry.record;
+        const due = removedAt !== undefined && removedAt + keepRemovedMs <= now;
+        const seenAt = due ? Math.min(purgeSeenAt ?? now, now) : undefined;
+        if (seenAt !== purgeSeenAt) {
+          await this.#rows.putRecord(row, { ...row.entry.record, purgeSeenAt: seenAt }, signal);
+        }
+        if (seenAt === undefined || seenAt + purgePauseMs > now) return;
         await this.#feed.remove(certificateKey(id), signal);
+        if (row.entry.order !== undefined) await dropChallenges(this.#feed, row.entry.order, signal);
         for (const version of row.versions) await this.#rows.deleteVersion(row, version.id, signal);
         await this.#rows.deleteOrder(row, signal);
         await this.#rows.deleteRecord(row, signal);
         const message = 'It was removed 30 days ago; its versions have been deleted.';
         await this.#note({ kind: 'removed', certificateId: id, code: 'purged', message, actor: 'scheduler' }, signal);
+        purged += 1;
       });
     }
-    return gone.length;
+    return purged;
   }
 
   onChange(listener: (ids: readonly CertificateId[]) => void): Disposable {

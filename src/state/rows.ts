@@ -44,7 +44,7 @@ interface Write<K extends RecordKind> {
  * Compare-and-swap that takes its own earlier write for a success: an answer can be lost after the write happened.
  * Throws what the store throws.
  */
-export async function swap<K extends RecordKind>(
+async function swap<K extends RecordKind>(
   store: CertificateStore,
   kind: K,
   write: Write<K>,

@@ -2,14 +2,13 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertplaneError } from '../core/errors.ts';
+import { credentialsVariable, keyCredential, keyFileVariable } from '../core/key-names.ts';
 import { databasePath, fileAt, keyPath, preparePrivateDirectory, writePrivateFile } from './data-dir.ts';
 import { EncryptionKey } from './encryption-key.ts';
 import { storeError } from './sqlite-errors.ts';
 
 export { EncryptionKey } from './encryption-key.ts';
 
-export const keyFileVariable = 'CERTPLANE_ENCRYPTION_KEY_FILE';
-const credentialName = 'certplane-encryption-key';
 /** A key file is one line; more than this is something else. */
 const maxKeyFileBytes = 4096;
 
@@ -65,7 +64,7 @@ export async function loadEncryptionKey({ dataDir, env, createIfMissing }: KeySo
 
 /** The key that the environment names, if it names one. */
 export async function configuredKey(env: NodeJS.ProcessEnv): Promise<LoadedKey | undefined> {
-  const credentials = env['CREDENTIALS_DIRECTORY'];
+  const credentials = env[credentialsVariable];
   const file = env[keyFileVariable];
   if (file !== undefined && file !== '') {
     // systemd hands credentials out as 0440 in a directory that only the service may enter.
@@ -76,7 +75,7 @@ export async function configuredKey(env: NodeJS.ProcessEnv): Promise<LoadedKey |
     return { key, origin: 'file', path: file };
   }
   if (credentials === undefined || credentials === '') return undefined;
-  const path = join(credentials, credentialName);
+  const path = join(credentials, keyCredential);
   const key = await readKey(path, false);
   return key === undefined ? undefined : { key, origin: 'systemd-credential', path };
 }

@@ -50,6 +50,20 @@ export function acquireWriterLock(dataDir: string): WriterLock {
   };
 }
 
+/** Who holds the lock of a data directory, if somebody does. Changes nothing. Throws `store.unavailable`. */
+export function lockHolder(dataDir: string): { readonly pid: number | undefined } | undefined {
+  const path = join(dataDir, lockName);
+  try {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    using database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return undefined;
+  } catch (error) {
+    if (isBusy(error)) return { pid: holder(join(dataDir, pidName)) };
+    throw storeError(error, path);
+  }
+}
+
 function isBusy(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode !== undefined && (errcode & 0xff) === 5;

@@ -3,6 +3,7 @@ import { link, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CertplaneError } from '../core/errors.ts';
+import { keyFileVariable } from '../core/key-names.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { invalid, readBackupFile } from './backup-file.ts';
 import {
@@ -15,7 +16,7 @@ import {
   syncPath,
   writePrivateFile,
 } from './data-dir.ts';
-import { configuredKey, keyFileVariable } from './encryption.ts';
+import { configuredKey } from './encryption.ts';
 import type { EncryptionKey } from './encryption-key.ts';
 import { acquireWriterLock } from './lock.ts';
 import { inspectDatabase } from './open-database.ts';

@@ -6,15 +6,10 @@ import {
   type ChallengeItem,
   type FeedKey,
   type SettingsItem,
-  type TerminatorProblem,
 } from '../core/feed.ts';
 import { namesCover } from '../core/names.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
-import type { Clock } from '../core/ports/clock.ts';
-import type { Part } from '../core/ports/lifecycle.ts';
-import type { Log } from '../core/ports/log.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/route.ts';
-import type { LastGoodCache } from './cache.ts';
 import { FeedProgress } from './intake/feed-progress.ts';
 import { Holdings } from './intake/holdings.ts';
 import { Problems } from './intake/problems.ts';
@@ -27,40 +22,9 @@ import type { WorkerSettings } from './ipc/messages.ts';
 import { createTerminatorMetrics, MetricsAddress, type TerminatorMetrics } from './metrics.ts';
 import { Listeners } from './pool/listeners.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
-import type { FeedSource } from './source/feed-source.ts';
+import type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
 
-export interface SupervisorOptions {
-  readonly feed: FeedSource;
-  /** Makes the sources that settings name. What it throws is a problem of that source alone. */
-  readonly sourceFor: (spec: SourceSpec) => CertificateSource;
-  /** From the configuration file; the feed's settings replace them. Absent: those of the cache, or the feed's first. */
-  readonly settings?: TerminatorSettings | undefined;
-  readonly cache: LastGoodCache;
-  readonly terminatorId: string;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-export interface SupervisorStatus {
-  /** `https://127.0.0.1:8443`, …: where every worker accepts. */
-  readonly listening: readonly string[];
-  readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
-  readonly problems: readonly TerminatorProblem[];
-  /** Certificates that answer for at least one host. */
-  readonly served: number;
-  /** Listening, and a first set of certificates is in effect. */
-  readonly ready: boolean;
-  /** Where /metrics, /livez and /readyz are, if anywhere. */
-  readonly metricsPort?: number | undefined;
-}
-
-export interface Supervisor extends Part {
-  status(): SupervisorStatus;
-  /** Accepts nothing more, lets open exchanges end (at most `timeouts.drainMs`), ends the workers. Disposal does it, too. */
-  drain(): Promise<void>;
-  /** Lets go of certificates that the brake holds (DESIGN §5.7); SIGHUP's meaning. */
-  confirmShrink(): Promise<void>;
-}
+export type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
 
 /**
  * The terminator: reads sources, decides what answers for which host, and keeps workers that serve it. `start` resolves
@@ -92,13 +56,15 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #unopened = false;
   #firstSet = false;
   #crashedAt = 0;
+  #acceptedShrinkAt: number | undefined;
   #tableChanged = Promise.withResolvers<void>();
   #drained: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { clock, log, feed, terminatorId, cache, sourceFor } = options;
+    const { clock, log, feed, terminatorId, cache } = options;
+    const sourceFor = (spec: SourceSpec): CertificateSource => options.sourceFor(spec, () => this.#settings);
     this.#problems = new Problems(clock, () => this.#reporter?.touch());
     this.#metrics = createTerminatorMetrics({
       connections: () => this.#pool.live.reduce((sum, worker) => sum + worker.connections, 0),
@@ -168,6 +134,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     try {
       const restored = await this.#holdings.restore();
       this.#readers.restore(restored);
+      this.#acceptedShrinkAt = restored.settings?.acceptShrinkAt;
       this.#firstSet = this.#holdings.size > 0;
       const settings = this.#options.settings ?? restored.settings;
       const [error] = settings === undefined ? [] : await this.#configure(settings);
@@ -206,6 +173,10 @@ class TerminatorSupervisor implements Supervisor, Intake {
     return this.#drained;
   }
 
+  cut(): void {
+    this.#pool.cut();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#end();
     return this.#disposed;
@@ -237,6 +208,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     }
     this.#holdings.keepSettings(name, item.settings);
     await this.#configure(item.settings);
+    this.#acceptShrink(item.settings.acceptShrinkAt);
   }
 
   otherRemoved(key: FeedKey): void {
@@ -264,6 +236,17 @@ class TerminatorSupervisor implements Supervisor, Intake {
   }
 
   // Everything else
+
+  /** Not awaited by whoever tells of it: the feed's own reader may be the one that holds something. */
+  #acceptShrink(at: number | undefined): void {
+    if (at === undefined || at === this.#acceptedShrinkAt) return;
+    this.#acceptedShrinkAt = at;
+    this.#tasks.push(
+      this.confirmShrink().catch((error: unknown) => {
+        this.#options.log.error('What is held could not be let go.', { error: String(error) });
+      }),
+    );
+  }
 
   #progressed(): void {
     const { applied } = this.#pool;

@@ -61,7 +61,7 @@ export async function startApi(options: FixtureOptions = {}): Promise<ApiFixture
   const api = stack.use(
     createApi(
       { view, tokens, sessions, loginLinks, certificateChecks, installationChecks, clock, log },
-      { listen: { host: '127.0.0.1', port: 0 }, socketPath, allowedHosts, webDir },
+      { listen: { host: '127.0.0.1', port: 0 }, socketPath, allowedHosts: () => allowedHosts, webDir },
     ),
   );
   await api.start(new AbortController().signal);

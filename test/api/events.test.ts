@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { changeEventSchema } from '../../src/api/contract/overview.ts';
-import { batchMs, heartbeatMs, mostIds } from '../../src/api/event-hub.ts';
+import { batchMs, heartbeatMs, manyCertificates, mostIds, slowBatchMs } from '../../src/api/event-hub.ts';
 import { settle } from '../support/manual-clock.ts';
 import { viewOf } from '../support/scripted-view.ts';
 import { until } from '../support/until.ts';
@@ -44,6 +44,21 @@ suite('GET /events', () => {
     assert.deepEqual(batch.data.certificates.toSorted(), ['file/a', 'file/b']);
     assert.equal(batch.data.other, false);
     assert.equal(sequenceOf(batch.id), 2);
+  });
+
+  test('counts a large fleet at most once a second', async () => {
+    await using fixture = await startApi();
+    for (let i = 0; i <= manyCertificates; i += 1) fixture.view.set(viewOf(`file/${i}`, now));
+    using stream = await fixture.events();
+    await stream.next();
+    for (let i = 0; i < 16; i += 1) {
+      fixture.view.change([`file/${i}`]);
+      await fixture.clock.advance(batchMs);
+    }
+    await fixture.clock.advance(slowBatchMs);
+    let events = 0;
+    for (let last = ''; last !== 'file/15'; events += 1) last = (await stream.next()).data.certificates.at(-1) ?? '';
+    assert.ok(events <= 6, `${events} events in four seconds`);
   });
 
   test('more changes than can be named become a snapshot event', async () => {

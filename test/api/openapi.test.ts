@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { IRouter } from 'express';
-import { apiPrefix, openApiDocument } from '../../src/api/openapi.ts';
+import { apiPrefix } from '../../src/api/contract/prefix.ts';
+import { openApiDocument } from '../../src/api/openapi.ts';
 import { createRouter } from '../../src/api/router.ts';
 import { apiRoutes } from '../../src/api/server.ts';
 import { startApi } from './api-fixture.ts';

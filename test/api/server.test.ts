@@ -30,7 +30,7 @@ function apiAt(socketPath: string, listen: { host: string; port: number }): Api 
       sessions: createSessions({ clock }),
       loginLinks: createLoginLinks({ clock }),
     },
-    { listen, socketPath, allowedHosts: [], webDir: '/nonexistent' },
+    { listen, socketPath, allowedHosts: () => [], webDir: '/nonexistent' },
   );
 }
 

@@ -12,7 +12,7 @@ export interface BenchSite extends AsyncDisposable {
   readonly place: Site;
   readonly caPem: string;
   /** The processes that serve: supervisor and workers. */
-  serving(): readonly number[];
+  readonly serving: () => readonly number[];
 }
 
 export async function benchSite(backend: string, workers: number): Promise<BenchSite> {

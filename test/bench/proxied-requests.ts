@@ -20,7 +20,7 @@ const kinds: readonly { work: string; load: Pick<LoadOptions, 'mode' | 'total' |
 interface Server {
   readonly port: number;
   readonly caPem: string;
-  pids(): readonly number[];
+  readonly pids: () => readonly number[];
 }
 
 export async function proxiedRequests(rounds: number): Promise<Row[]> {

@@ -308,6 +308,21 @@ test('backup asks the control process for an absolute path', async () => {
   assert.deepEqual(api.view.calls, [{ method: 'backup', arguments: [file, 'cli'] }]);
 });
 
+test('long work says what it does on a terminal, takes the line away, and is silent for scripts', async () => {
+  await using fixture = await started();
+  const cwd = fixture.api.dir.path;
+  const cleared = '\r\u001b[2K';
+  for (const [argv, text] of [
+    [['backup', 'certs.backup'], `Writing the backup to ${join(cwd, 'certs.backup')} …`],
+    [['reload'], 'Applying the configuration file …'],
+  ] as const) {
+    const shown = await fixture.run([...argv], { cwd, terminal: true });
+    assert.ok(shown.stderr.startsWith(`${cleared}${text.slice(0, 79)}${cleared}`), JSON.stringify(shown.stderr));
+    assert.ok(!(await fixture.run([...argv], { cwd })).stderr.includes('…'));
+    assert.equal((await fixture.run([...argv, '--json'], { cwd, terminal: true })).stderr, '');
+  }
+});
+
 test('restore is refused while a control process runs', async () => {
   await using fixture = await started();
   const { code, stderr } = await fixture.run(['restore', 'certs.backup']);

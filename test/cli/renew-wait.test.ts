@@ -66,14 +66,14 @@ test('it follows the steps, then the delivery, and exits 0 when the new version 
         status: { delivery: 'lagging', deliveryReason: { code: 'writing', message: 'Files are written.' } },
       },
     },
-    { see: /version 2 is issued; Files are written\./, next: { current: second, status: { delivery: 'delivered' } } },
+    { see: /version 2 is issued\. Files are written\./, next: { current: second, status: { delivery: 'delivered' } } },
   ]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, 'file/shop is renewed: serial 02CD, valid until 2026-04-01 00:00:01 UTC (in 90d).\n');
   assert.deepEqual(stderr.trimEnd().split('\n'), [
     'file/shop: order at letsencrypt. Somebody asked.',
     'file/shop: finalize at letsencrypt. Somebody asked.',
-    'file/shop: version 2 is issued; Files are written.',
+    'file/shop: version 2 is issued. Files are written.',
   ]);
 });
 

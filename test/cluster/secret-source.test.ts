@@ -177,7 +177,7 @@ for (const how of ['compacted', 'restarted'] as const) {
       await put(kube, 'kept-tls', tlsSecret('kept-tls', first));
       const logged: string[] = [];
       const deps = await depsFor(kube);
-      const held = holdSecondWatch(await deps.connect());
+      const held = holdSecondWatch(shortWatches(await deps.connect()));
       const log = { ...silentLog, info: (message: string) => void logged.push(message) };
       const source = createSecretSource(
         { ...deps, log, connect: () => Promise.resolve(held.client) },
@@ -207,7 +207,9 @@ for (const how of ['compacted', 'restarted'] as const) {
       const snapshot = await next;
       assert.ok(snapshot.type === 'snapshot' && snapshot.complete);
       assert.deepEqual(
-        snapshot.items.map((item) => item.kind === 'certificate' && `${item.certificateId} ${item.serial}`).toSorted(),
+        snapshot.items
+          .map((item) => (item.kind === 'certificate' ? `${item.certificateId} ${item.serial}` : item.kind))
+          .toSorted(),
         [
           `seen/secrets/shop/kept-tls ${first.serial}`,
           `seen/secrets/shop/new-tls ${second.serial}`,

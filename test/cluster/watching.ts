@@ -5,30 +5,38 @@ import type { WatchClient } from '../../src/kubernetes/watch/api-client.ts';
 const deadlineMs = 60_000;
 
 export interface Watching extends AsyncDisposable {
-  /** The next event for which `wanted` is true; the ones before it are passed over. */
+  /** The next event for which `wanted` is true; the ones before it are passed over. What `wanted` throws ends the wait. */
   next(what: string, wanted: (event: SourceEvent) => boolean): Promise<SourceEvent>;
 }
 
+/** Reads all the time, as a terminator does. */
 export function watchSource(source: CertificateSource): Watching {
   const stop = new AbortController();
-  const events = source.subscribe({ signal: stop.signal })[Symbol.asyncIterator]();
+  const events: SourceEvent[] = [];
+  let arrival = Promise.withResolvers<void>();
+  let ended = false;
+  const reading = (async () => {
+    for await (const event of source.subscribe({ signal: stop.signal })) {
+      events.push(event);
+      arrival.resolve();
+    }
+    ended = true;
+  })();
   return {
     async next(what, wanted) {
-      const timeout = AbortSignal.timeout(deadlineMs);
-      const late = new Promise<never>((_, reject) => {
-        timeout.addEventListener('abort', () => reject(new Error(`no event in ${deadlineMs} ms: ${what}`)), {
-          once: true,
-        });
-      });
+      const deadline = AbortSignal.timeout(deadlineMs);
+      deadline.addEventListener('abort', () => arrival.resolve(), { once: true });
       for (;;) {
-        const { value, done } = await Promise.race([events.next(), late]);
-        if (done === true) throw new Error(`the source ended before: ${what}`);
-        if (wanted(value)) return value;
+        for (let event = events.shift(); event !== undefined; event = events.shift()) if (wanted(event)) return event;
+        if (ended) throw new Error(`the source ended before: ${what}`);
+        if (deadline.aborted) throw new Error(`no event in ${deadlineMs} ms: ${what}`);
+        arrival = Promise.withResolvers();
+        await Promise.race([arrival.promise, reading]);
       }
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await events.return?.();
+      await reading;
     },
   };
 }

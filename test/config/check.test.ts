@@ -80,3 +80,54 @@ terminator: { https: { listen: ["127.0.0.1:${port}", "192.0.2.1:9"] }, http: fal
     'certplane.yaml:3:24: error: terminator.https.listen: 192.0.2.1:9 cannot be opened: this machine does not have that address; write 127.0.0.1, 0.0.0.0 or another of its own.',
   ]);
 });
+
+const yaml = (more: string): string => `kubernetes: { kubeconfig: kube.yaml${more} }`;
+
+test('a kubeconfig that is missing, broken or without the context is a warning; a good one is none', async () => {
+  await using dir = await tempDir();
+  const [missing] = await check(dir, yaml(''));
+  assert.equal(
+    missing,
+    'certplane.yaml:1:27: warning: kubernetes.kubeconfig: There is no file <dir>/kube.yaml. Write the path of a kubeconfig.',
+  );
+  await writeFile(dir.join('kube.yaml'), 'just text');
+  assert.match((await check(dir, yaml('')))[0] ?? '', /kubernetes\.kubeconfig: <dir>\/kube\.yaml is not a kubeconfig/);
+  const contexts = '[{ name: prod, context: { cluster: a } }, { name: old, context: { cluster: gone } }]';
+  await writeFile(dir.join('kube.yaml'), `clusters: [{ name: a }]\ncontexts: ${contexts}\n`);
+  assert.match((await check(dir, yaml('')))[0] ?? '', /has no current context; write context: prod beside it\.$/);
+  assert.deepEqual(await check(dir, yaml(', context: prod')), []);
+  for (const context of ['old', 'nobody']) {
+    const [line] = await check(dir, yaml(`, context: ${context}`));
+    assert.match(line ?? '', new RegExp(`kubernetes\\.context: .* has no context ${context}; it has prod\\.$`));
+  }
+});
+
+test('without a kubeconfig, a pod or one in the home directory is needed', async () => {
+  await using dir = await tempDir();
+  const env = { ...keyed, HOME: dir.path };
+  assert.match(
+    (await check(dir, 'kubernetes: {}', { env }))[0] ?? '',
+    /kubernetes: There are no Kubernetes credentials/,
+  );
+  assert.deepEqual(await check(dir, 'kubernetes: {}', { env: { ...env, KUBERNETES_SERVICE_HOST: '127.0.0.1' } }), []);
+  await mkdir(dir.join('.kube'));
+  await writeFile(dir.join('.kube', 'config'), '');
+  assert.deepEqual(await check(dir, 'kubernetes: {}', { env }), []);
+});
+
+test('a source directory that is not there, or is no directory, is a warning', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.join('file'), '');
+  await mkdir(dir.join('there'));
+  const lines = await check(
+    dir,
+    'terminator: { sources: [{ files: { directory: gone } }, { files: { directory: file } }, { files: { directory: there } }] }',
+  );
+  assert.deepEqual(
+    lines.map((line) => line.replace(/^\S+ /, '')),
+    [
+      'warning: terminator.sources[0].files.directory: There is no directory <dir>/gone, so nothing is served from it; make it, or write another path.',
+      'warning: terminator.sources[1].files.directory: <dir>/file is not a directory; write the path of one.',
+    ],
+  );
+});

@@ -107,7 +107,7 @@ certificates:
   wild: { dnsNames: ["*.example.com"] }
 `,
     problems: [
-      '2:41: error: certificates.shop.lifetime: The issuer letsencrypt is an ACME CA, which decides the lifetime itself: leave lifetime out (with ACME, use profile where the CA offers several), or write a private issuer.',
+      '2:41: error: certificates.shop.lifetime: The issuer letsencrypt is an ACME CA, which decides the lifetime itself: leave lifetime out (with ACME, use profile where the CA offers several: an option that a later version of Certplane brings), or write a private issuer.',
       '3:22: error: certificates.wild.dnsNames[0]: A wildcard cannot be proved over http-01 (RFC 8555 §8.3), and letsencrypt has no other solver; write the names one by one, or a private issuer.',
     ],
   },

@@ -6,7 +6,8 @@ import { parseText } from '../../src/config/document.ts';
 import { parseFields } from '../../src/config/issues.ts';
 import { ProblemList } from '../../src/config/problems.ts';
 import { fileSchema } from '../../src/config/schema.ts';
-import { collide, formatListen, listen } from '../../src/config/values/addresses.ts';
+import { formatAddress } from '../../src/core/listen-address.ts';
+import { collide, listen } from '../../src/config/values/addresses.ts';
 import { canonicalDuration, duration } from '../../src/config/values/durations.ts';
 import { backend, hostName, pathPrefix } from '../../src/config/values/hosts.ts';
 import { nearest } from '../../src/config/values/nearest.ts';
@@ -155,7 +156,7 @@ test('an address is the same after it was written down and read again', () => {
     fc.property(host, fc.integer({ min: 0, max: 65_535 }), (address, port) => {
       const parsed = listen(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
       assert.ok('value' in parsed);
-      assert.deepEqual(listen(formatListen(parsed.value)), parsed);
+      assert.deepEqual(listen(formatAddress(parsed.value)), parsed);
       assert.equal(collide(parsed.value, parsed.value), port !== 0);
     }),
   );

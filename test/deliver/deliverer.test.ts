@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CertplaneError } from '../../src/core/errors.ts';
+import { systemClock } from '../../src/core/system-clock.ts';
 import type { OutputSpec } from '../../src/core/certificate.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
-import { Fleet, fingerprint, keyMarker, outputSpec } from './fleet.ts';
+import { createFilesOutput } from '../../src/deliver/files-output.ts';
+import { tempDir } from '../support/tempdir.ts';
+import { until } from '../support/until.ts';
+import { Fleet, fingerprint, outputSpec } from './fleet.ts';
+import { issueVersion } from './issuing.ts';
 
 const minute = 60_000;
 const failing = new CertplaneError('output.unavailable', 'It is down.');
@@ -22,7 +28,7 @@ test('every output of a certificate gets the current version, once', async () =>
   await settle();
   for (const output of outputs) {
     assert.deepEqual(world.place(output).deliveries, [id]);
-    const state = { versionId: id, deliveredAt: world.clock.now(), failures: 0 };
+    const state = { versionId: id, fingerprint256: fingerprint(id), deliveredAt: world.clock.now(), failures: 0 };
     assert.deepEqual(world.registry.state('file/shop', output), state);
   }
   await world.clock.advance(10 * 24 * 60 * minute);
@@ -89,6 +95,7 @@ test('a failed delivery is retried after 1, 10 and 100 minutes, then daily, and 
   await world.clock.advance(1440 * minute);
   assert.deepEqual(world.registry.state('file/shop', bad), {
     versionId: id,
+    fingerprint256: fingerprint(id),
     deliveredAt: world.clock.now(),
     failures: 0,
   });
@@ -274,8 +281,8 @@ test('an output whose options changed is looked at again, and delivered where it
   await settle();
   world.registry.setOutputs('file/shop', [outputSpec('a', { reloadTimeoutMs: 5 })]);
   await settle();
-  assert.deepEqual([world.place(output).looks, world.place(output).deliveries], [1, [id]]);
-  world.place(output).held = undefined; // as the files output says when owner or mode differ
+  assert.deepEqual([world.place(output).looks, world.place(output).deliveries], [2, [id]], 'before writing, and again');
+  world.place(output).intact = false; // as the files output says when owner or mode differ
   world.registry.setOutputs('file/shop', [outputSpec('a', { group: 'ssl' })]);
   await settle();
   assert.deepEqual(world.place(output).deliveries, [id, id]);
@@ -296,6 +303,9 @@ test('an output that cannot be looked at after a start counts as failed and is d
   const state = world.registry.state('file/shop', output);
   assert.deepEqual([state?.versionId, state?.failures, state?.failure?.code], [id, 1, 'kubernetes.unreachable']);
   await world.clock.advance(minute);
+  assert.deepEqual(world.place(output).deliveries, [id], 'what cannot be looked at is not written over');
+  world.lookFailure = undefined;
+  await world.clock.advance(10 * minute);
   assert.deepEqual(world.place(output).deliveries, [id, id]);
   assert.equal(world.registry.state('file/shop', output)?.failures, 0);
 });
@@ -353,6 +363,108 @@ test('never (§5.10): stopping ends what hangs and what waits, and nothing runs 
   assert.equal(world.registry.recorded.length, recorded, 'being stopped is not a failure');
 });
 
+describe('never (§5.1): an older version over a newer one', () => {
+  const day = 24 * 60 * minute;
+
+  /** Version 1 is in the backup, version 2 was delivered after it; then the backup is restored. */
+  async function restored(lifetimes: [number, number] = [90 * day, 90 * day]) {
+    const world = fleet();
+    const output = outputSpec('a');
+    world.registry.add('file/shop', [output]);
+    const first = world.registry.issue('file/shop', lifetimes[0]);
+    let backup: ReturnType<typeof world.registry.entry>;
+    {
+      await using _before = await world.start();
+      await settle();
+      backup = world.registry.entry('file/shop');
+      await world.clock.advance(day);
+      world.registry.issue('file/shop', lifetimes[1]);
+      await settle();
+    }
+    const { held } = world.place(output);
+    assert.ok(backup !== undefined && held !== undefined && held !== fingerprint(first));
+    world.registry.restore(backup);
+    return { world, output, newer: held };
+  }
+
+  test('after the restore of an older backup the newer certificate stays, and it is said why', async () => {
+    const { world, output, newer } = await restored();
+    await using _after = await world.start();
+    await world.clock.advance(5 * day);
+    assert.equal(world.place(output).held, newer);
+    const state = world.registry.state('file/shop', output);
+    assert.equal(state?.failure?.code, 'output.newer-present');
+    assert.match(
+      state.failure.message,
+      /^A newer certificate is there \(it ends .* UTC, version 1 ends .* UTC\)\. It stays/,
+    );
+    assert.ok(state.failures > 0);
+  });
+
+  test('the next version takes over, also one that ends earlier', async () => {
+    for (const lifetime of [90 * day, 10 * day]) {
+      const { world, output } = await restored();
+      await using _after = await world.start();
+      await world.clock.advance(day);
+      // The number of the version that the backup knew nothing of is given out again.
+      world.registry.issue('file/shop', lifetime);
+      await settle();
+      const { current } = world.registry.entry('file/shop') ?? {};
+      assert.equal(world.place(output).deliveries.at(-1), current?.id);
+      const state = world.registry.state('file/shop', output);
+      assert.deepEqual([state?.versionId, state?.failures], [current?.id, 0]);
+    }
+  });
+
+  test('a newer one that has ended, or lacks a wanted name, gives way', async () => {
+    const short = await restored([2 * day, 3 * day]);
+    await short.world.clock.advance(4 * day);
+    await using _one = await short.world.start();
+    await settle();
+    assert.equal(short.world.place(short.output).held, fingerprint('file/shop#1'));
+    const other = await restored();
+    const spec = other.world.registry.entry('file/shop')?.record.spec;
+    assert.ok(spec !== undefined);
+    other.world.registry.change('file/shop', { spec: { ...spec, dnsNames: ['other.example.com'] } });
+    await using _two = await other.world.start();
+    await settle();
+    assert.equal(other.world.place(other.output).held, fingerprint('file/shop#1'));
+  });
+
+  test('a version that has ended does not replace a good one, whichever was issued first', async () => {
+    const world = fleet();
+    const output = outputSpec('a');
+    const now = world.clock.now();
+    const names = ['shop.example.com'];
+    const dates = { notBefore: now - day, notAfter: now + 30 * day };
+    world.place(output).held = 'somebody-elses';
+    world.place(output).foreign = { fingerprint256: 'somebody-elses', names, ...dates, intact: true };
+    world.registry.add('file/shop', [output]);
+    world.registry.issue('file/shop', day);
+    await world.clock.advance(2 * day);
+    await using _deliverer = await world.start();
+    await settle();
+    assert.equal(world.place(output).held, 'somebody-elses');
+  });
+
+  test('what is handed over, and what a shorter lifetime replaces, is replaced as usual', async () => {
+    const world = fleet();
+    const output = outputSpec('a');
+    const now = world.clock.now();
+    const names = ['shop.example.com'];
+    const dates = { notBefore: now - day, notAfter: now + 365 * day };
+    world.place(output).held = 'somebody-elses';
+    world.place(output).foreign = { fingerprint256: 'somebody-elses', names, ...dates, intact: true };
+    world.registry.add('file/shop', [output]);
+    await using _deliverer = await world.start();
+    const first = world.registry.issue('file/shop', 90 * day);
+    await settle();
+    const second = world.registry.issue('file/shop', 10 * day);
+    await settle();
+    assert.deepEqual(world.place(output).deliveries, [first, second]);
+  });
+});
+
 test('never (§5.11): a clock that is set back does not put a retry off for a year', async () => {
   const world = fleet();
   const output = outputSpec('a');
@@ -370,14 +482,23 @@ test('never (§5.11): a clock that is set back does not put a retry off for a ye
 
 test('never (§5.9): no key is logged or kept with the outcome', async () => {
   const world = fleet();
-  const [good, bad] = [outputSpec('good'), outputSpec('bad')];
-  world.place(bad).behaviour = failing;
-  world.registry.add('file/shop', [good, bad]);
+  await using temporary = await tempDir();
+  const { bundle } = await issueVersion('file/shop', 1);
+  const key = temporary.join('printed.pem');
+  writeFileSync(key, bundle.keyPem);
+  // The whole key, then its lines alone, as a command may print them that runs with "set -x" or dumps what it reads.
+  const reloadCommand = ['/bin/sh', '-c', `cat ${key}; echo and; sed -e 1d -e '$d' ${key} >&2; exit 1`];
+  const spec = outputSpec('hook', { directory: temporary.join('live'), reloadCommand, reloadTimeoutMs: 20_000 });
+  world.real = createFilesOutput(spec, { clock: systemClock });
+  world.registry.bundle = async () => bundle;
+  world.registry.add('file/shop', [spec]);
   world.registry.issue('file/shop');
   await using _deliverer = await world.start();
-  await world.clock.advance(minute);
-  assert.ok(world.logged.length >= 3);
-  assert.equal(JSON.stringify([world.logged, world.registry.recorded]).includes(keyMarker), false);
+  await until(() => world.registry.recorded.length > 0, { what: 'the outcome' });
+  assert.match(world.registry.recorded[0]?.state.failure?.message ?? '', /exit code 1\. Its output:\n\[removed\]\nand/);
+  assert.ok(world.logged.length > 0);
+  const written = JSON.stringify([world.logged, world.registry.recorded]);
+  for (const line of bundle.keyPem.split('\n').slice(1, -2)) assert.ok(!written.includes(line), line);
 });
 
 test('whatever happens on the way, healthy outputs end up with the newest version, one delivery at a time', async () => {

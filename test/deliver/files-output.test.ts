@@ -74,7 +74,7 @@ test('a version is written as five files behind one link, keys 0600', async () =
     const wanted = name === 'privkey.pem' || name === 'combined.pem' ? 0o600 : 0o644;
     assert.equal(statSync(join(directory, name)).mode & 0o777, wanted, name);
   }
-  assert.equal(await files.current(never), version.fingerprint256);
+  assert.equal((await files.current(never))?.fingerprint256, version.fingerprint256);
 });
 
 test('OpenSSL accepts what is written', async (t) => {
@@ -136,7 +136,7 @@ test('never (§5.2): a crash at any step leaves the old set or the new one, and 
             sets.some((set) => readFileSync(join(directory, set, 'privkey.pem'), 'utf8') === before.bundle.keyPem),
             where,
           );
-        assert.equal(await output(directory).current(never), second.fingerprint256);
+        assert.equal((await output(directory).current(never))?.fingerprint256, second.fingerprint256);
       }
     }
   }
@@ -238,28 +238,35 @@ test('a directory that cannot be one is output.path-unusable', async () => {
   await fails(output(temporary.join('loop')).deliver(version, never), 'output.path-unusable');
 });
 
-test('current sees what a consumer would: a missing file, a wrong mode, a key that does not fit, a pipe', async () => {
+test('current sees what a consumer would: a missing file, a wrong mode, no usable certificate, a pipe', async () => {
   await using temporary = await tempDir();
   const version = await issueVersion('file/shop', 1);
   const files = output(temporary.path);
   const set = temporary.join('..certplane-1');
-  const spoils: (() => void)[] = [
-    () => rmSync(temporary.join('chain.pem')),
-    () => rmSync(temporary.join('..data')),
-    () => rmSync(join(set, 'privkey.pem')),
-    () => chmodSync(join(set, 'privkey.pem'), 0o644),
-    () => writeFileSync(join(set, 'combined.pem'), 'cut'),
-    () => writeFileSync(join(set, 'fullchain.pem'), 'not a certificate'),
-    () => writeFileSync(join(set, 'fullchain.pem'), Buffer.alloc(3_000_000)),
+  const other = await issueVersion('file/shop', 2);
+  /** Whether the certificate itself is still there. */
+  const spoils: [boolean, () => void][] = [
+    [true, () => rmSync(temporary.join('chain.pem'))],
+    [true, () => rmSync(temporary.join('fullchain.pem'))],
+    [false, () => rmSync(temporary.join('..data'))],
+    [false, () => rmSync(join(set, 'privkey.pem'))],
+    [false, () => writeFileSync(join(set, 'privkey.pem'), other.bundle.keyPem)],
+    [true, () => chmodSync(join(set, 'privkey.pem'), 0o644)],
+    [true, () => writeFileSync(join(set, 'combined.pem'), 'cut')],
+    [false, () => writeFileSync(join(set, 'fullchain.pem'), 'not a certificate')],
+    [false, () => writeFileSync(join(set, 'fullchain.pem'), Buffer.alloc(3_000_000))],
   ];
-  for (const spoil of spoils) {
+  for (const [there, spoil] of spoils) {
     rmSync(temporary.path, { recursive: true });
     await files.deliver(version, never);
-    assert.equal(await files.current(never), version.fingerprint256);
+    assert.equal((await files.current(never))?.fingerprint256, version.fingerprint256);
     spoil();
-    assert.equal(await files.current(never), undefined, String(spoil));
+    const spoilt = await files.current(never);
+    assert.equal(spoilt?.fingerprint256, there ? version.fingerprint256 : undefined, String(spoil));
+    assert.ok(spoilt?.intact !== true, String(spoil));
     await files.deliver(version, never);
-    assert.equal(await files.current(never), version.fingerprint256, String(spoil));
+    const mended = await files.current(never);
+    assert.deepEqual([mended?.fingerprint256, mended?.intact], [version.fingerprint256, true], String(spoil));
   }
   const pipe = temporary.join('pipe');
   mkdirSync(pipe);
@@ -281,7 +288,7 @@ test('never (§5.9): a named group may read the keys (0640), by name or number; 
       const directory = temporary.join(group);
       const files = output(directory, { group });
       await files.deliver(version, never);
-      assert.equal(await files.current(never), version.fingerprint256);
+      assert.equal((await files.current(never))?.fingerprint256, version.fingerprint256);
       assert.deepEqual(
         names.map((name) => [statSync(join(directory, name)).mode & 0o777, statSync(join(directory, name)).gid]),
         [0o644, 0o644, 0o640, 0o644, 0o640].map((mode) => [mode, gid]),
@@ -289,7 +296,7 @@ test('never (§5.9): a named group may read the keys (0640), by name or number; 
       assert.equal(lstatSync(join(directory, '..certplane-1')).mode & 0o777, 0o755);
       // The option was taken out: the same certificate is not as it should be any more.
       const closed = output(directory);
-      assert.equal(await closed.current(never), undefined);
+      assert.equal((await closed.current(never))?.intact, false);
       await closed.deliver(version, never);
       assert.equal(statSync(join(directory, 'privkey.pem')).mode & 0o777, 0o600);
     }
@@ -337,7 +344,7 @@ test('the reload command runs after the switch, again for the same version, and 
   const files = output(directory, { reloadCommand: ['/bin/sh', '-c', script] });
   writeFileSync(temporary.join('broken'), '');
   await fails(files.deliver(version, never), 'output.reload-failed');
-  assert.equal(await files.current(never), version.fingerprint256);
+  assert.equal((await files.current(never))?.fingerprint256, version.fingerprint256);
   rmSync(temporary.join('broken'));
   await files.deliver(version, never);
   const certificate = readFileSync(join(directory, 'cert.pem'), 'utf8');

@@ -4,13 +4,12 @@ import type { Bundle } from '../../src/core/bundle.ts';
 import { versionId, type FilesOutput, type OutputSpec, type VersionId } from '../../src/core/certificate.ts';
 import { CertplaneError } from '../../src/core/errors.ts';
 import type { Log, LogFields } from '../../src/core/ports/log.ts';
-import type { DeliverableVersion, Output } from '../../src/core/ports/output.ts';
+import type { DeliverableVersion, HeldCertificate, Output } from '../../src/core/ports/output.ts';
 import type { CertificateRecord, OutputState, VersionRecord } from '../../src/core/records.ts';
 import { createDeliverer, type DeliveryEntry, type DeliveryRegistry } from '../../src/deliver/deliverer.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 
 const day = 86_400_000;
-export const keyMarker = 'KEY-MATERIAL-OF-A-TEST';
 
 export function outputSpec(name: string, more: Partial<FilesOutput> = {}): FilesOutput {
   return { kind: 'files', id: `files:/${name}`, directory: `/${name}`, reloadTimeoutMs: 1000, ...more };
@@ -23,6 +22,8 @@ export class TestRegistry implements DeliveryRegistry {
   readonly #clock: ManualClock;
   readonly recorded: { readonly outputId: string; readonly state: OutputState }[] = [];
   recordFailure: Error | undefined;
+  /** Every version ever issued, by its fingerprint. */
+  readonly issued = new Map<string, VersionRecord>();
 
   constructor(clock: ManualClock) {
     this.#clock = clock;
@@ -35,7 +36,7 @@ export class TestRegistry implements DeliveryRegistry {
     return this.#entries.get(id);
   }
   async bundle(id: VersionId): Promise<Bundle> {
-    return { chainPem: `chain of ${id}`, keyPem: keyMarker };
+    return { chainPem: `chain of ${id}`, keyPem: `key of ${id}` };
   }
   async recordDelivery(id: string, outputId: string, state: OutputState, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -63,7 +64,7 @@ export class TestRegistry implements DeliveryRegistry {
   }
 
   /** The next version becomes the current one. Gives its id. */
-  issue(id: string): VersionId {
+  issue(id: string, lifetimeMs = 90 * day): VersionId {
     const { record } = this.#get(id);
     const now = this.#clock.now();
     const version: VersionRecord = {
@@ -75,7 +76,7 @@ export class TestRegistry implements DeliveryRegistry {
       issuedAt: now,
       names: record.spec.dnsNames,
       notBefore: now,
-      notAfter: now + 90 * day,
+      notAfter: now + lifetimeMs,
       serial: '01',
       fingerprint256: fingerprint(versionId(id, record.nextNumber)),
       subject: 's',
@@ -84,6 +85,7 @@ export class TestRegistry implements DeliveryRegistry {
       chainComplete: true,
       keyAlgorithm: 'ECDSA P-256',
     };
+    this.issued.set(version.fingerprint256, version);
     const next = { ...record, currentVersion: version.id, nextNumber: record.nextNumber + 1 };
     this.#entries.set(id, { record: next, current: version });
     this.#notify(id);
@@ -94,6 +96,11 @@ export class TestRegistry implements DeliveryRegistry {
     const entry = this.#get(id);
     this.#entries.set(id, { ...entry, record: { ...entry.record, ...change } });
     this.#notify(id);
+  }
+
+  /** Everything about the certificate as it was when `entry` was read. */
+  restore(entry: DeliveryEntry): void {
+    this.#entries.set(entry.record.id, entry);
   }
 
   setOutputs(id: string, outputs: readonly OutputSpec[]): void {
@@ -123,6 +130,9 @@ type Behaviour = 'works' | 'hangs' | CertplaneError;
 /** A place that holds what was last delivered to it, or misbehaves as told. */
 export class Place {
   held: string | undefined;
+  /** What it holds when no version of the registry has that fingerprint. */
+  foreign: HeldCertificate | undefined;
+  intact = true;
   behaviour: Behaviour = 'works';
   readonly deliveries: VersionId[] = [];
   looks = 0;
@@ -164,6 +174,8 @@ export class Fleet {
   readonly logged: LoggedLine[] = [];
   /** Makes looking at what a place holds fail. */
   lookFailure: Error | undefined;
+  /** Takes the place of every scripted output. */
+  real: Output | undefined;
 
   constructor(clock: ManualClock) {
     this.clock = clock;
@@ -180,7 +192,7 @@ export class Fleet {
   async start(): Promise<AsyncDisposable> {
     const deliverer = createDeliverer({
       registry: this.registry,
-      outputFor: (spec) => this.#output(spec),
+      outputFor: (spec) => this.real ?? this.#output(spec),
       clock: this.clock,
       log: this.#log({}),
     });
@@ -196,7 +208,10 @@ export class Fleet {
       current: async () => {
         place.looks += 1;
         if (this.lookFailure !== undefined) throw this.lookFailure;
-        return place.held;
+        const version = this.registry.issued.get(place.held ?? '');
+        if (version === undefined) return place.held === undefined ? undefined : place.foreign;
+        const { fingerprint256, names, notBefore, notAfter } = version;
+        return { fingerprint256, names, notBefore, notAfter, intact: place.intact };
       },
     };
   }

@@ -65,6 +65,17 @@ test('only the end of a long output is kept, without control characters', async 
   assert.ok(error.message.length < 4400);
 });
 
+test('never (§5.9): a key whose beginning was cut off leaves no line behind either', async () => {
+  const line = `MIIEvQ${'x'.repeat(58)}`;
+  const script =
+    'echo "-----BEGIN PRIVATE KEY-----"; i=0; while [ $i -lt 2000 ]; do echo "$0"; i=$((i+1)); done; ' +
+    'echo "-----END PRIVATE KEY-----"; echo after; exit 1';
+  const error = await failure(run(['sh', '-c', script, line]), 'output.reload-failed');
+  assert.match(error.message, /The end of its output:\n\[removed\]\nafter$/);
+  const whole = await failure(run(['sh', '-c', script.replace('2000', '100'), line]), 'output.reload-failed');
+  assert.match(whole.message, / Its output:\n\[removed\]\nafter$/);
+});
+
 test('a program that is missing, not executable or no program at all is a failed reload', async () => {
   assert.match((await failure(run(['no-such-program-here']), 'output.reload-failed')).message, /was not found/);
   assert.match(

@@ -100,7 +100,17 @@ const configVerdict = async (managed: 'removed' | 'paused' | 'observed'): Promis
   (await explain({ certificate: { status: { managed }, record: managed === 'observed' ? null : {} } }))['config']
     ?.verdict;
 
+async function about(target: string, message: string): Promise<string | undefined> {
+  const deliveries = [{ target, state: 'delivered', reason: { code: 'served', message } }] as const;
+  return (await explain({ certificate: { servedBy: servedBy(), deliveries } }))['terminator']?.message;
+}
+
 suite('the checks of one certificate', () => {
+  test('what is said of a terminator names it once', async () => {
+    assert.equal(await about('terminator:t1', 'Served by t1 since noon.'), 'Served by t1 since noon.');
+    assert.equal(await about('terminator:t1', 'Its key does not fit.'), 'terminator:t1: Its key does not fit.');
+  });
+
   test('a healthy one is ok from the configuration to what clients are shown', async () => {
     const probed: string[] = [];
     const results = await explain({

@@ -22,7 +22,7 @@ async function scene(): Promise<Scene> {
   const stack = new AsyncDisposableStack();
   const ca = stack.use(await startScriptedCa());
   const clock = new ManualClock('2026-01-01T00:00:00Z');
-  const solver = { present: async () => undefined, cleanUp: async () => undefined };
+  const solver = () => ({ present: async () => undefined, cleanUp: async () => undefined });
   const setting = acmeSetting({ directory: ca.directoryUrl, caPem: ca.caPem, clock, solver });
   stack.defer(setting[Symbol.asyncDispose]);
   return Object.assign(setting, {
@@ -375,6 +375,27 @@ test('a terminator that is not there yet is waited for, a listener that cannot o
   const { error, scope } = failed(await drive(setting.create(), setting.request(), setting));
   assert.equal(error.code, 'challenge.present-failed');
   assert.equal(scope, 'certificate');
+});
+
+test('never (§5.4): answers that went with the process are put back while the CA may still look, and only then', async () => {
+  for (const step of ['respond', 'key', 'finalize', 'collect']) {
+    await using setting = await scene();
+    const state = await stateAt(setting, step);
+    const [order] = setting.ca.orders;
+    assert.ok(order);
+    if (step === 'finalize') Object.assign(order, { status: 'pending', authorization: 'pending' });
+    const presented: string[] = [];
+    setting.solver = {
+      present: async ({ token }) => {
+        presented.push(token);
+        if (step === 'finalize') Object.assign(order, { status: 'ready', authorization: 'valid' });
+      },
+      cleanUp: async () => undefined,
+    };
+    const from = { ...setting, from: state };
+    issued(await drive(setting.create(), setting.request('shop.example.com'), from));
+    assert.equal(presented.length, step === 'collect' ? 0 : 1, `resumed before ${step}`);
+  }
 });
 
 test('a clean-up that fails is logged and does not hold up the certificate', async () => {

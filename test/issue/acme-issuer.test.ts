@@ -96,9 +96,13 @@ test('never (§5.4): resumed by another process after each step, an order is one
   if (!setting) return;
   for (const [done, step] of acmeSteps.entries()) {
     const request = setting.request('a.example.com', 'b.example.com');
+    // The CA looks when the first process, and with it the answers in its memory, is gone.
+    if (done <= acmeSteps.indexOf('finalize')) setting.late.hold();
     const state = await driveUntil(setting.create(), request, { ...setting, stopAt: (at) => at.step === step });
     assert.ok('step' in state);
-    readBundle(issued(await drive(setting.create(), request, { ...setting, from: state })).bundle, request.dnsNames);
+    const next = setting.create();
+    setting.late.release();
+    readBundle(issued(await drive(next, request, { ...setting, from: state })).bundle, request.dnsNames);
     assert.equal(setting.pebble.countRequests('POST /order-plz'), done + 1, `newOrder, resumed before ${step}`);
     assert.equal(setting.pebble.countRequests('POST /finalize-order/'), done + 1, `finalize, resumed before ${step}`);
     assert.equal(setting.pebble.certificatesIssued(), done + 1);
@@ -111,10 +115,12 @@ test('never (§5.4): a process that dies after a step and before it is persisted
   for (const [done, step] of acmeSteps.entries()) {
     const request = setting.request('a.example.com', 'b.example.com');
     const stopped = { ...setting, stopAt: (at: { step: string }) => at.step === step };
+    if (done <= acmeSteps.indexOf('finalize')) setting.late.hold();
     const state = await driveUntil(setting.create(), request, stopped);
     assert.ok('step' in state);
     let lost: StepResult; // the answer that never reaches the disk; polls are lost one by one
     const dying = setting.create();
+    setting.late.release();
     do lost = await dying.step(request, state, signal);
     while (lost.kind === 'continue' && lost.state.step === step && lost.waitUntil !== undefined);
     assert.notEqual(lost.kind, 'failed', step);
@@ -157,6 +163,7 @@ test('a host that does not answer fails its order by name with the words of the 
   await using setting = await pebbleSetting(t);
   if (!setting) return;
   setting.solver = { present: async () => undefined, cleanUp: async () => undefined }; // nothing listens
+  await setting.late[Symbol.asyncDispose]();
   const issuer = setting.create();
   const request = setting.request('dead.example.com', 'dead2.example.com');
   const { error, scope, state } = failed(await drive(issuer, request, setting));
@@ -208,7 +215,7 @@ test('a wildcard and a name without a solver fail before anything is asked of th
 test('a listener whose port is taken says which and what to do, and the order is over', async (t) => {
   await using setting = await pebbleSetting(t);
   if (!setting) return;
-  const listen = { host: '127.0.0.1', port: setting.pebble.httpPort };
+  const listen = { host: '127.0.0.1', port: setting.port };
   await using taken = createHttp01Listener({ listen, log: silentLog });
   await taken.present(
     { type: 'http-01', identifier: 'x', token: 'x', keyAuthorization: 'x', certificateId: 'x' },

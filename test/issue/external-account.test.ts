@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createHttp01Listener } from '../../src/acme/http01-listener.ts';
 import { createAcmeIssuer } from '../../src/issue/acme-issuer.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import { pebbleSetting } from './support/acme-setting.ts';
@@ -11,6 +12,7 @@ test('an account is bound to an external one where the CA needs it (RFC 8555 §7
   await using setting = await pebbleSetting(t, { externalAccountKeys: { 'kid-1': hmacKey } });
   if (!setting) return;
   const { pebble, store, clock } = setting;
+  await using solver = createHttp01Listener({ listen: { host: '127.0.0.1', port: setting.port }, log: silentLog });
   const base = {
     kind: 'acme',
     name: 'test',
@@ -22,7 +24,7 @@ test('an account is bound to an external one where the CA needs it (RFC 8555 §7
     createAcmeIssuer({
       config: { ...base, externalAccount },
       store,
-      solverFor: () => setting.solver,
+      solverFor: () => solver,
       clock,
       log: silentLog,
     });

@@ -4,7 +4,8 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { CertplaneError } from '../../src/core/errors.ts';
 import { createLog, type LogOptions } from '../../src/observe/log.ts';
-import { isSecretName, scrubText } from '../../src/observe/scrub.ts';
+import { scrubText } from '../../src/core/scrub-text.ts';
+import { isSecretName } from '../../src/observe/scrub.ts';
 
 function capture(options: Partial<LogOptions> = {}) {
   const lines: string[] = [];

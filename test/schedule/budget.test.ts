@@ -89,14 +89,28 @@ test('asked for side by side, no more is given than there is', async () => {
   assert.equal(answers.filter((answer) => answer === undefined).length, 3);
 });
 
-test('never (§5.11): what was noted while the clock was ahead neither blocks nor fills up when it is set right', async () => {
-  const { clock, budget } = make({ orders: { amount: 1, perMs: hour } });
-  const right = clock.now();
-  await clock.jumpTo(right + 3650 * day);
-  await budget.block('le', clock.now() + hour, signal);
-  await budget.spend(ask(['a.org'], { issuer: 'le', certificateId: 'file/x' }), signal);
-  await clock.jumpTo(right);
-  assert.equal(budget.blockedUntil('le'), undefined);
+test('never (§5.11): a clock that was ahead neither forgets a Retry-After nor a spent budget, nor makes them longer', async () => {
+  for (const ahead of [2 * minute, 3650 * day]) {
+    const { clock, store, budget } = make({ orders: { amount: 1, perMs: hour } });
+    const right = clock.now();
+    await clock.jumpTo(right + ahead);
+    await budget.block('le', clock.now() + hour, signal, 'file/b');
+    await budget.spend(ask(['a.org']), signal);
+    await clock.jumpTo(right);
+    const other = ask(['b.org'], { certificateId: 'file/b' });
+    assert.equal(budget.check(other)?.at, right + hour, 'as long as the CA said, from when the clock was set');
+    assert.equal(budget.check(ask(['c.org']))?.at, right + hour);
+    await clock.jumpTo(right + hour / 2);
+    assert.equal(budget.check(other)?.at, right + hour, 'and no longer when it is looked at again');
+    assert.equal(budget.check(ask(['c.org']))?.at, right + hour);
+    const again = createBudget({ store, clock, limits: new Map() });
+    await again.load(signal);
+    const until = again.check(other)?.at ?? 0;
+    assert.ok(until > clock.now() && until <= clock.now() + hour, 'over a restart too');
+    await clock.jumpTo(until);
+    assert.equal(again.check(other), undefined);
+    assert.equal(budget.check(ask(['c.org'])), undefined);
+  }
 });
 
 test('buckets that are full again are forgotten, others are not', async () => {
@@ -110,11 +124,12 @@ test('buckets that are full again are forgotten, others are not', async () => {
   assert.equal((await store.list('budget')).items.length, 4);
 });
 
-test("limits are Let's Encrypt's for Let's Encrypt, a pace for an unknown CA, none for an issuer without any", () => {
+test("limits are Let's Encrypt's for Let's Encrypt; an unknown CA and an issuer without any are limited by nothing", async () => {
   assert.equal(limitsFor('https://acme-v02.api.letsencrypt.org/directory'), letsEncryptLimits);
-  const other = limitsFor('https://acme.example.com/directory');
-  assert.deepEqual(other.orders, { amount: 300, perMs: 3 * hour });
-  assert.equal(other.perNameSet, undefined);
+  const unknown = make(limitsFor('https://acme.example.com/directory'));
+  await spendAll(unknown.budget, 1000, () => ask(['a.example.com']));
+  await unknown.budget.block('le', unknown.clock.now() + minute, signal);
+  assert.equal(unknown.budget.check(ask(['a.example.com']))?.code, 'issuer-blocked', 'but by its Retry-After');
   const { budget } = make();
   for (let i = 0; i < 1000; i += 1) assert.equal(budget.check(ask(['a.org'], { issuer: 'local' })), undefined);
 });

@@ -139,9 +139,9 @@ const cases: readonly Case[] = [
     expect: { action: 'wait', code: 'order-waiting', at: now + 5 },
   },
   {
-    name: 'never (§5.11): does not wait with an order of a clock that was ahead',
-    entry: { record: record(), order: order({ startedAt: now + day, waitUntil: now + 2 * day }) },
-    expect: { action: 'step', code: 'order-in-progress' },
+    name: 'never (§5.11): waits as long with an order of a clock that was ahead, and no longer',
+    entry: { record: record(), order: order({ startedAt: now + day, waitUntil: now + day + hour }) },
+    expect: { action: 'wait', code: 'order-waiting', at: now + hour },
   },
   {
     name: 'never (§5.5): takes no step while the issuer asked for a pause',
@@ -167,15 +167,15 @@ const cases: readonly Case[] = [
     expect: { action: 'wait', code: 'retry-waiting', at: now + 9 },
   },
   {
-    name: 'never (§5.11): does not wait out a failure of a clock that was ahead',
+    name: 'never (§5.11): waits as long after a failure of a clock that was ahead, and no longer',
     entry: {
       record: record({
         failures: 1,
-        retryAt: now + 9 * day,
-        lastFailure: { code: 'issuer.timeout', message: '', at: now + day },
+        retryAt: now + 3650 * day + hour,
+        lastFailure: { code: 'issuer.timeout', message: '', at: now + 3650 * day },
       }),
     },
-    expect: { action: 'issue', code: 'does-not-exist' },
+    expect: { action: 'wait', code: 'retry-waiting', at: now + hour },
   },
   {
     name: 'tries the next issuer after a failure',

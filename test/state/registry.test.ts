@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { specDigest } from '../../src/core/certificate.ts';
 import { hasCode, type ErrorCode } from '../../src/core/errors.ts';
-import { keepRemovedMs } from '../../src/state/registry.ts';
+import { keepRemovedMs, purgePauseMs } from '../../src/state/registry.ts';
 import { keptVersions } from '../../src/state/finish.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { quickKey } from '../support/quick-certificate.ts';
@@ -242,11 +242,28 @@ test('never (§5.7): removal ends renewal and nothing else; coming back takes up
   assert.equal(back?.record.removedAt, undefined);
   assert.equal(back?.current?.id, 'file/a#1');
   await apply(fleet, spec('file/b'));
-  assert.equal(await fleet.registry.purge(fleet.clock.now() + keepRemovedMs, signal), 1);
+  const due = fleet.clock.now() + keepRemovedMs;
+  assert.equal(await fleet.registry.purge(due, signal), 0, 'a second look confirms it');
+  assert.equal(await fleet.registry.purge(due + purgePauseMs, signal), 1);
   assert.equal(fleet.registry.entry('file/a'), undefined);
   assert.equal(fleet.feed.item('certificate/file/a'), undefined);
   assert.equal((await fleet.store.list('version')).items.length, 0);
   assert.equal((await fleet.store.list('certificate')).items.length, 1);
+});
+
+test('never (§5.11): a clock that jumps ahead for a while deletes no keys of what was removed', async () => {
+  const fleet = await openFleet(new MemoryStore());
+  await apply(fleet, spec('file/a'));
+  await issue(fleet, 'file/a');
+  await apply(fleet);
+  const now = fleet.clock.now();
+  const ahead = now + 400 * day;
+  assert.equal(await fleet.registry.purge(ahead, signal), 0);
+  assert.equal(await fleet.registry.purge(now + day, signal), 0, 'set right again');
+  assert.equal(await fleet.registry.purge(ahead + 5 * day, signal), 0, 'the next jump is another one');
+  const again = await openFleet(fleet.store, fleet.clock);
+  await again.registry.bundle('file/a#1', signal);
+  assert.equal(await again.registry.purge(ahead + 6 * day, signal), 1, 'a look a day later confirms it, over a restart');
 });
 
 test('never (§5.8): the same spec in another form, or with other issuers and outputs, changes no digest', async () => {
@@ -353,17 +370,19 @@ test('an answer that was lost after the write is no conflict', async () => {
   await fleet.registry.recordDelivery('file/a', 'secret:x', { failures: 0, deliveredAt: 6 }, signal);
 });
 
-test('challenge answers that no order needs any more are taken back at the start', async () => {
+test('challenge answers that no order needs are taken back at the start, and when their order ends', async () => {
   const store = new MemoryStore();
   const first = await openFleet(store);
   await apply(first, spec('file/a'));
   const answer = { kind: 'challenge', type: 'http-01', identifier: 'a.example.com', keyAuthorization: 'k' } as const;
-  await first.feed.publish({ ...answer, token: 't' }, signal);
-  await first.registry.saveOrder(orderOf(first, 'file/a'), undefined, signal);
+  for (const token of ['t', 'stray']) await first.feed.publish({ ...answer, token }, signal);
+  const data = { challenges: [{ token: 't' }] };
+  await first.registry.saveOrder(orderOf(first, 'file/a', { data }), undefined, signal);
   const second = await openFleet(store, first.clock);
-  assert.ok(second.feed.item('challenge/t') !== undefined, 'an order may still need it');
+  assert.ok(second.feed.item('challenge/t') !== undefined, 'its order still needs it');
+  assert.equal(second.feed.item('challenge/stray'), undefined);
+  const before = second.feed.revision();
   await second.registry.endOrder('file/a', signal);
-  const third = await openFleet(store, first.clock);
-  assert.equal(third.feed.item('challenge/t'), undefined);
-  assert.equal(third.feed.read(second.feed.revision()).lines[0]?.type, 'removed');
+  assert.equal(second.feed.item('challenge/t'), undefined, 'it ends with its order');
+  assert.equal(second.feed.read(before).lines[0]?.type, 'removed');
 });

@@ -217,7 +217,7 @@ function apiServerArgs(directory: TempDir, port: number, etcdUrl: string): strin
     `--service-account-issuer=https://127.0.0.1:${port}/`,
     `--service-account-key-file=${directory.join('sa.pub')}`,
     `--service-account-signing-key-file=${directory.join('sa.key')}`,
-    // Watches end after 5 to 10 s, as they do in hours in production: resuming is exercised by every test.
+    // Watches that name no timeout of their own end after 5 to 10 s.
     '--min-request-timeout=5',
     '--allow-privileged=true',
     '--profiling=false',

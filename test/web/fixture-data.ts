@@ -10,10 +10,10 @@ import {
   type Terminator,
 } from '../../src/api/contract/overview.ts';
 
-export const minuteMs = 60_000;
-export const dayMs = 86_400_000;
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
 
-export function time(at: number): string {
+function time(at: number): string {
   return new Date(at).toISOString();
 }
 
@@ -203,7 +203,7 @@ export function failingCertificate(now: number): CertificateDetail {
   });
 }
 
-export function laggingCertificate(now: number): CertificateDetail {
+function laggingCertificate(now: number): CertificateDetail {
   const base = certificate('route/api.example.com', now, {
     name: 'api.example.com',
     names: ['api.example.com'],
@@ -241,7 +241,7 @@ export function laggingCertificate(now: number): CertificateDetail {
   };
 }
 
-export function expiredCertificate(now: number): CertificateDetail {
+function expiredCertificate(now: number): CertificateDetail {
   return certificate('k8s/legacy/legacy-tls', now, {
     name: 'legacy-tls',
     names: ['legacy.example.com'],
@@ -259,7 +259,7 @@ export function expiredCertificate(now: number): CertificateDetail {
   });
 }
 
-export function pendingCertificate(now: number): CertificateDetail {
+function pendingCertificate(now: number): CertificateDetail {
   return certificateDetailSchema.parse({
     ...certificate('route/_wildcard.apps.example.com', now, {
       name: '*.apps.example.com',
@@ -298,7 +298,7 @@ export function pendingCertificate(now: number): CertificateDetail {
   });
 }
 
-export function observedCertificate(now: number): CertificateDetail {
+function observedCertificate(now: number): CertificateDetail {
   return certificateDetailSchema.parse({
     ...certificate('seen/secrets:shop/old-tls', now, { name: 'old-tls', names: ['old.example.com'] }),
     managed: { state: 'observed', reason: { code: 'observed', message: 'It is served but not managed here.' } },
@@ -365,6 +365,7 @@ export function issuers(now: number): Issuer[] {
       kind: 'acme',
       directory: 'https://acme-v02.api.letsencrypt.org/directory',
       account: 'https://acme-v02.api.letsencrypt.org/acme/acct/1234567890',
+      termsOfService: 'https://letsencrypt.org/documents/LE-SA-v1.6-August-18-2025.pdf',
       rootPem: null,
       certificates: 11,
       problem: {
@@ -378,6 +379,7 @@ export function issuers(now: number): Issuer[] {
       kind: 'ca',
       directory: null,
       account: null,
+      termsOfService: null,
       rootPem: '-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIURoot\n-----END CERTIFICATE-----\n',
       certificates: 2,
       problem: null,
@@ -387,6 +389,7 @@ export function issuers(now: number): Issuer[] {
       kind: 'selfSigned',
       directory: null,
       account: null,
+      termsOfService: null,
       rootPem: null,
       certificates: 0,
       problem: null,

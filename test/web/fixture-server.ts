@@ -38,7 +38,7 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
   "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-export const fixtureCookie = 'certplane_session=fixture';
+const fixtureCookie = 'certplane_session=fixture';
 
 export interface World {
   certificates: CertificateDetail[];

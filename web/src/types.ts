@@ -1,5 +1,6 @@
 /** What the server sends. Types alone: a value import would bring the schema library into the page. */
 import type { Certificate } from '../../src/api/contract/certificates.ts';
+import type { Overview } from '../../src/api/contract/overview.ts';
 
 export type {
   Certificate,
@@ -21,3 +22,5 @@ export type {
 export type Phase = Certificate['phase']['state'];
 export type Delivery = Certificate['delivery']['state'];
 export type Managed = Certificate['managed']['state'];
+/** One span of the overview's timeline. */
+export type Span = Overview['timeline'][number];

@@ -1,5 +1,6 @@
 /** Certificates as the API shows them. Times are RFC 3339 strings in UTC. There is no private key anywhere in here. */
 import { z } from 'zod';
+import { checkResultSchema } from './shared.ts';
 
 const time = z.iso.datetime({ offset: false });
 
@@ -108,16 +109,7 @@ export const certificateDetailSchema = certificateSchema
     failures: z.number().int().meta({ description: 'Failed attempts in a row.' }),
     lastFailure: failureSchema.nullable(),
     checks: z
-      .array(
-        z.object({
-          link: z.string(),
-          title: z.string(),
-          verdict: z.enum(['ok', 'waiting', 'problem', 'skipped']),
-          code: z.string(),
-          message: z.string(),
-          advice: z.string().nullable(),
-        }),
-      )
+      .array(checkResultSchema)
       .meta({ description: 'The reason chain: the first check that is not ok answers "why".' }),
   })
   .meta({ id: 'CertificateDetail' });

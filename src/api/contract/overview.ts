@@ -1,5 +1,6 @@
 /** Everything else the API shows: the overview, issuers, terminators, history, events, problems. */
 import { z } from 'zod';
+import { checkResultSchema } from './shared.ts';
 import { certificateSchema, deliveryStates, managedStates, phases } from './certificates.ts';
 
 const time = z.iso.datetime({ offset: false });
@@ -56,6 +57,7 @@ export const issuerSchema = z
     kind: z.enum(['acme', 'ca', 'selfSigned']),
     directory: z.string().nullable(),
     account: z.string().nullable(),
+    termsOfService: z.string().nullable().meta({ description: 'ACME: the terms that registering accepted.' }),
     rootPem: z.string().nullable(),
     certificates: z.number().int(),
     problem: z.object({ code: z.string(), message: z.string(), until: time.nullable() }).nullable(),
@@ -134,16 +136,7 @@ export const sessionSchema = z.object({ role: z.enum(['admin', 'viewer']), actor
 
 export const doctorSchema = z
   .object({
-    checks: z.array(
-      z.object({
-        link: z.string(),
-        title: z.string(),
-        verdict: z.enum(['ok', 'waiting', 'problem', 'skipped']),
-        code: z.string(),
-        message: z.string(),
-        advice: z.string().nullable(),
-      }),
-    ),
+    checks: z.array(checkResultSchema),
   })
   .meta({ id: 'Doctor' });
 

@@ -6,7 +6,7 @@ import { integer, path, text } from '../values/scalars.ts';
 import { issuerName } from './names.ts';
 import { listOf, option } from './option.ts';
 
-export const defaultConcurrency = 8;
+const defaultConcurrency = 8;
 
 export const dataDirSchema = option(path, {
   description:

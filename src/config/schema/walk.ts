@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { infoOf, type OptionInfo } from './option.ts';
 
 /** Below `optional`, `default`, `prefault` and `preprocess`. */
-export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
     return unwrap(schema.def.innerType);
   }

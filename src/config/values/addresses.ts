@@ -1,5 +1,6 @@
 /** Addresses to listen on: `127.0.0.1:8443`, `:80`, `[::1]:443`, `0.0.0.0:8443`, `8443`. A missing host is `::`, both families. */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { formatAddress, isLoopback } from '../../core/listen-address.ts';
 import type { ListenAddress } from '../../core/route.ts';
 import { describeValue, type Parsed, type Parser } from './parsed.ts';
 
@@ -33,7 +34,7 @@ export const listen: Parser<ListenAddress> = (value) => {
 };
 
 /** One address or a list of them. */
-export const listenList: Parser<readonly ListenAddress[]> = (value) => {
+const listenList: Parser<readonly ListenAddress[]> = (value) => {
   if (!Array.isArray(value)) {
     const one = listen(value);
     return 'problem' in one ? one : { value: [one.value] };
@@ -60,18 +61,10 @@ export const loopbackListen: Parser<ListenAddress> = (value) => {
   if ('problem' in parsed || isLoopback(parsed.value.host)) return parsed;
   return {
     problem:
-      `The admin page has no TLS of its own, and ${formatListen(parsed.value)} can be reached from other machines, which is refused ` +
+      `The admin page has no TLS of its own, and ${formatAddress(parsed.value)} can be reached from other machines, which is refused ` +
       `(access.insecure-listen); write 127.0.0.1:${parsed.value.port}, and a name in admin.hosts to reach it over HTTPS through the terminator.`,
   };
 };
-
-export function formatListen({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-export function isLoopback(host: string): boolean {
-  return host === '::1' || /^(?:::ffff:)?127\./.test(host);
-}
 
 /** Whether both cannot be open at the same time. Port 0 is any free one. */
 export function collide(a: ListenAddress, b: ListenAddress): boolean {

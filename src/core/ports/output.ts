@@ -1,4 +1,4 @@
-import type { Bundle } from '../bundle.ts';
+import type { Bundle, ChainFacts } from '../bundle.ts';
 import type { CertificateId, OutputSpec, VersionId } from '../certificate.ts';
 
 /** One version, complete, as an output writes it. */
@@ -9,6 +9,12 @@ export interface DeliverableVersion {
   readonly fingerprint256: string;
   /** The root clients trust, where the issuer knows it. */
   readonly caPem?: string | undefined;
+}
+
+/** What a place holds now: a certificate that parses and has its key beside it. */
+export interface HeldCertificate extends Pick<ChainFacts, 'names' | 'notBefore' | 'notAfter' | 'fingerprint256'> {
+  /** Everything around it is as configured too: every file, mode and owner. */
+  readonly intact: boolean;
 }
 
 /**
@@ -22,6 +28,6 @@ export interface DeliverableVersion {
 export interface Output {
   readonly spec: OutputSpec;
   deliver(version: DeliverableVersion, signal: AbortSignal): Promise<void>;
-  /** Fingerprint of the certificate that is there now; undefined when there is none or it cannot be read as one. */
-  current(signal: AbortSignal): Promise<string | undefined>;
+  /** What is there now; undefined when there is nothing of ours or it cannot be used (unreadable, another key). */
+  current(signal: AbortSignal): Promise<HeldCertificate | undefined>;
 }

@@ -62,6 +62,7 @@ export class SourceReader {
   readonly #known = new Map<FeedKey, FeedItem>();
   readonly #contenders = new Map<FeedKey, Contender>();
   readonly #brake = new SnapshotBrake();
+  #lastTrouble = '';
   #wake = Promise.withResolvers<void>();
   /** One change at a time, whether it comes from the source or from a retry. */
   #turn: Promise<void> = Promise.resolve();
@@ -143,7 +144,7 @@ export class SourceReader {
         code: 'terminator.source-shrunk',
         message:
           `${source.name} no longer lists ${held.length} of ${this.#certificateCount()} certificates. They stay served. ` +
-          'Send SIGHUP to the terminator to let them go.',
+          `If that is meant, let them go with "certplane reload --accept-removal" or "kill -HUP ${process.pid}".`,
         subject: source.name,
       });
     }
@@ -266,13 +267,18 @@ export class SourceReader {
   #trouble(problem: Extract<SourceEvent, { type: 'trouble' }>['problem']): void {
     const { problems, source, log } = this.#deps;
     const key = this.#problemKey('trouble');
+    const text = problem === undefined ? '' : `${problem.code} ${problem.message}`;
+    const news = text !== this.#lastTrouble;
+    this.#lastTrouble = text;
     if (problem === undefined) {
       problems.clear(key);
-      log.info('The source can be read again.', { source: source.name });
+      if (news) log.info('The source can be read again.', { source: source.name });
       return;
     }
     const code = problem.code in errorCodes ? (problem.code as ErrorCode) : 'terminator.source-unreadable';
     problems.set(key, { code, message: problem.message, subject: problem.subject ?? source.name });
+    // Said once: an outage that lasts is one piece of news, however often it is tried.
+    if (!news) return;
     log.warn('The source cannot be read; what is served stays.', {
       source: source.name,
       code,

@@ -122,6 +122,7 @@ export class DataPlane {
       this.#track(socket);
       if (protocol === 'https') this.#tls.accept(socket);
       else {
+        socket.on('error', () => socket.destroy()); // an upgrade takes the parser's own listener away
         this.#infos.set(socket, { protocol: 'http', address: addressOf(socket) });
         this.#http1.http.emit('connection', socket);
       }

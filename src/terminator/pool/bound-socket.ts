@@ -12,6 +12,15 @@ interface NetInternals {
   _createServerHandle(address: string, port: number, family: 4 | 6, fd: number, flags: number): TcpHandle | number;
 }
 
+/** libuv's negative errno when it cannot. */
+type OpenHandle = (host: string, port: number, family: 4 | 6) => TcpHandle | number;
+
+const openHandle: OpenHandle = (host, port, family) =>
+  (net as unknown as NetInternals)._createServerHandle(host, port, family, -1, 0);
+
+/** EAFNOSUPPORT and EADDRNOTAVAIL, on Linux and on macOS. */
+const withoutIpv6: ReadonlySet<number> = new Set([-97, -47, -99, -49]);
+
 /**
  * A bound socket that the supervisor owns and never accepts from. Workers get duplicates and call listen on them, so
  * connections that wait in its backlog outlive any worker. Neither `net.Server` (accepts at once) nor `net.BoundSocket`
@@ -40,11 +49,14 @@ export class BoundSocket {
   }
 
   /** Throws `terminator.address-in-use` or `terminator.address-forbidden`. */
-  static bind(protocol: 'https' | 'http', address: ListenAddress): BoundSocket {
+  static bind(protocol: 'https' | 'http', address: ListenAddress, open: OpenHandle = openHandle): BoundSocket {
     const { host, port } = address;
-    const family = host.includes(':') ? 6 : 4;
-    const handle = (net as unknown as NetInternals)._createServerHandle(host, port, family, -1, 0);
-    if (typeof handle === 'number') throw bindError(handle, address);
+    const handle = open(host, port, host.includes(':') ? 6 : 4);
+    if (typeof handle === 'number') {
+      // "Every address" on a machine without IPv6 is every address of IPv4.
+      if (host === '::' && withoutIpv6.has(handle)) return BoundSocket.bind(protocol, { host: '0.0.0.0', port }, open);
+      throw bindError(handle, address);
+    }
     return new BoundSocket(handle, protocol, address);
   }
 

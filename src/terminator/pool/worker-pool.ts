@@ -103,6 +103,12 @@ export class WorkerPool {
     await Promise.all(this.#ends);
   }
 
+  /** Ends all workers at once, with whatever they have open. */
+  cut(): void {
+    this.#stopping = true;
+    for (const worker of this.#workers) worker.kill();
+  }
+
   /** Ends workers that have stopped talking; call it every few seconds. */
   killSilent(): void {
     for (const worker of this.#workers) {

@@ -34,6 +34,8 @@ export interface FeedSourceOptions {
 const stallMs = 30_000;
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
+/** Control and terminator start side by side: for this long the first connection may fail without being trouble. */
+const startingMs = 3_000;
 const partSize = 500;
 
 /** Client of the wire protocol in `core/feed.ts`. Reconnects by itself and resumes where it was. */
@@ -64,6 +66,7 @@ class HttpFeedSource implements FeedSource {
     let revision = since;
     let failures = 0;
     let troubled = false;
+    let quietUntil = clock.now() + startingMs;
     try {
       while (!signal.aborted) {
         const connection = new AbortController();
@@ -72,6 +75,7 @@ class HttpFeedSource implements FeedSource {
         try {
           for await (const event of this.#connect(this.#resumable(revision), signal)) {
             posting ??= this.#outbox.run(both);
+            quietUntil = 0;
             if (troubled) yield { type: 'trouble', problem: undefined };
             troubled = false;
             failures = 0;
@@ -86,8 +90,10 @@ class HttpFeedSource implements FeedSource {
           if (signal.aborted) return;
           const { message } = toCertplaneError(error);
           const problem = { code: 'terminator.control-unreachable', message };
-          if (!troubled) yield { type: 'trouble', problem };
-          troubled = true;
+          if (!troubled && clock.now() >= quietUntil) {
+            troubled = true;
+            yield { type: 'trouble', problem };
+          }
         } finally {
           connection.abort();
           await posting;

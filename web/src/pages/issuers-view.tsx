@@ -27,7 +27,7 @@ export function IssuersView({ issuers }: { readonly issuers: readonly Issuer[] }
 }
 
 function IssuerCard({ issuer }: { readonly issuer: Issuer }) {
-  const { name, kind, directory, account, rootPem, certificates, problem } = issuer;
+  const { name, kind, directory, account, termsOfService, rootPem, certificates, problem } = issuer;
   return (
     <Card title={name} aside={<span className="kind">{kinds[kind]}</span>}>
       {problem !== null && (
@@ -48,6 +48,7 @@ function IssuerCard({ issuer }: { readonly issuer: Issuer }) {
         </Fact>
         {directory !== null && <Fact name="Directory">{directory}</Fact>}
         {kind === 'acme' && <Fact name="Account">{account ?? 'not registered yet'}</Fact>}
+        {termsOfService !== null && <Fact name="Terms accepted">{termsOfService}</Fact>}
       </Facts>
       {rootPem !== null && (
         <div className="card-actions">

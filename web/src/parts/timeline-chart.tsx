@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { count } from '../words/text.ts';
 import { plainTime, axisTime } from '../words/time.ts';
-import type { Span } from './timeline.tsx';
+import type { Span } from '../types.ts';
 
 const half = 60;
 const slot = 10;

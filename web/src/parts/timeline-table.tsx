@@ -1,5 +1,5 @@
 import { PlainTime } from './time.tsx';
-import type { Span } from './timeline.tsx';
+import type { Span } from '../types.ts';
 
 export function TimelineTable({ spans }: { readonly spans: readonly Span[] }) {
   return (

@@ -1,12 +1,10 @@
 import { useState } from 'react';
 import { ToggleButton, ToggleButtonGroup } from 'react-aria-components';
-import type { Overview } from '../types.ts';
+import type { Span } from '../types.ts';
 import { Card } from './card.tsx';
 import { Empty } from './notice.tsx';
 import { TimelineChart } from './timeline-chart.tsx';
 import { TimelineTable } from './timeline-table.tsx';
-
-export type Span = Overview['timeline'][number];
 
 /** What renews and what ends, when: a chart, and the same as a table. */
 export function Timeline({ spans }: { readonly spans: readonly Span[] }) {

@@ -24,7 +24,7 @@ export interface CertificateFilter {
 }
 
 /** What the address does not say, or says wrongly, is the default. */
-export function readFilter(search: string): CertificateFilter {
+function readFilter(search: string): CertificateFilter {
   const query = new URLSearchParams(search);
   const sort = query.get('sort') ?? '';
   return {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { hasCode } from '../../src/core/errors.ts';
-import { createTurns } from '../../src/issue/turns.ts';
+import { Serial } from '../../src/core/serial.ts';
 
 const signal = new AbortController().signal;
 
 test('tasks run one at a time, in the order of asking, also after one that fails', async () => {
-  const inTurn = createTurns();
+  const serial = new Serial();
+  const inTurn = async <T>(task: () => Promise<T>, stop: AbortSignal): Promise<T> => await serial.run('', task, stop);
   const log: string[] = [];
   const task = (name: string) => async () => {
     log.push(`${name} begins`);
@@ -24,7 +25,8 @@ test('tasks run one at a time, in the order of asking, also after one that fails
 });
 
 test('whoever is aborted while waiting leaves at once, and those behind still wait for the one ahead', async () => {
-  const inTurn = createTurns();
+  const serial = new Serial();
+  const inTurn = async <T>(task: () => Promise<T>, stop: AbortSignal): Promise<T> => await serial.run('', task, stop);
   const holding = Promise.withResolvers<void>();
   const stop = new AbortController();
   const ran: string[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { solverForName } from '../../src/acme/solver-selection.ts';
+import { solverForName } from '../../src/core/solver-selection.ts';
 import type { Http01SolverConfig } from '../../src/config/model.ts';
 
 const solver = (port: number, select: Partial<Http01SolverConfig> = {}): Http01SolverConfig => ({

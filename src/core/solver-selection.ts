@@ -1,13 +1,18 @@
-import type { Http01SolverConfig } from '../config/model.ts';
-import { isWildcard } from '../core/names.ts';
+import { isWildcard } from './names.ts';
+
+/** What a solver says of the names it is for. */
+export interface SolverScope {
+  readonly dnsNames?: readonly string[] | undefined;
+  readonly dnsZones?: readonly string[] | undefined;
+}
 
 /**
  * Which of an issuer's solvers is for a name: one that lists it, else the one with the longest zone around it, else one
  * for every name. None for wildcards, which http-01 cannot prove.
  */
-export function solverForName(solvers: readonly Http01SolverConfig[], dnsName: string): Http01SolverConfig | undefined {
+export function solverForName<T extends SolverScope>(solvers: readonly T[], dnsName: string): T | undefined {
   if (isWildcard(dnsName)) return undefined;
-  const zone = (solver: Http01SolverConfig) =>
+  const zone = (solver: T): number =>
     Math.max(
       0,
       ...(solver.dnsZones ?? [])

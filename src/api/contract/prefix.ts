@@ -1,0 +1,2 @@
+/** Every path of the API starts with it. */
+export const apiPrefix = '/api/v1';

@@ -1,0 +1,12 @@
+/** What several answers of the API share. */
+import { z } from 'zod';
+
+/** One check of a reason chain. */
+export const checkResultSchema = z.object({
+  link: z.string(),
+  title: z.string(),
+  verdict: z.enum(['ok', 'waiting', 'problem', 'skipped']),
+  code: z.string(),
+  message: z.string(),
+  advice: z.string().nullable(),
+});

@@ -1,0 +1,33 @@
+/** Roots of private CAs as files that clients can be pointed at: `dataDir/ca/<issuer>.pem`. */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CaIssuer } from '../issue/ca-issuer.ts';
+
+/** Writes it unless it is there already, and whole or not at all: a client may read it meanwhile. Resolves its path. */
+export async function writeRoot(dataDir: string, authority: CaIssuer, signal: AbortSignal): Promise<string> {
+  const directory = join(dataDir, 'ca');
+  const file = join(directory, `${authority.name}.pem`);
+  const pem = await authority.rootPem(signal);
+  if ((await present(file)) === pem) return file;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const next = `${file}.next`;
+  await rm(next, { force: true });
+  const handle = await open(next, 'wx', 0o644);
+  try {
+    await handle.writeFile(pem);
+    await handle.chmod(0o644);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(next, file);
+  return file;
+}
+
+async function present(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch {
+    return undefined; // missing or unreadable: it is written anew, which says what is wrong
+  }
+}

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ManualClock, settle } from '../support/manual-clock.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { ScriptedCa, ScriptedIssuer } from '../support/scripted-issuer.ts';
+import { day, hour, minute, plant, signal, spec } from './support/plant.ts';
+
+test('never (§5.1): after a full disk a renewal brings a new certificate, not the one that could not be kept', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, store, issuers: [new ScriptedIssuer('ca', ca)] });
+  let full = false;
+  store.beforeWrite = (_, kind) => {
+    if (full && kind === 'certificate') throw new Error('ENOSPC');
+  };
+  ca.script = (step) => {
+    if (step === 'download') full = true;
+    return undefined;
+  };
+  await now.apply(spec('file/a'));
+  await settle();
+  assert.equal(now.registry.entry('file/a')?.stored?.number, 1, 'the version is stored, and nothing points at it');
+  full = false;
+  ca.script = () => undefined;
+  await clock.advance(2 * minute);
+  const first = now.registry.entry('file/a')?.current;
+  assert.equal(first?.number, 1);
+  await now.registry.requestRenewal('file/a', 'cli', signal);
+  await settle();
+  const second = now.registry.entry('file/a')?.current;
+  assert.equal(second?.number, 2);
+  assert.equal(ca.issued.length, 2);
+  assert.notEqual(second.fingerprint256, first.fingerprint256);
+});
+
+test('never (§5.5): a due renewal whose certificate ends earlier is used, not issued and thrown away again and again', async () => {
+  const clock = new ManualClock();
+  const own = new ScriptedCa(clock, 365 * day);
+  const other = new ScriptedCa(clock, 90 * day);
+  const issuers = [new ScriptedIssuer('ca', own), new ScriptedIssuer('other', other)];
+  await using now = await plant({ clock, issuers });
+  await now.apply(spec('file/a'));
+  await settle();
+  await now.apply(spec('file/a', { issuers: ['other'] }));
+  await clock.advance(250 * day);
+  const { current, record } = now.registry.entry('file/a') ?? {};
+  assert.equal(current?.issuerName, 'other');
+  assert.equal(record?.failures, 0);
+  assert.equal(other.issued.length, 1);
+});
+
+test('a mass re-issue that is accepted twice stays accepted', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  const issuer = new ScriptedIssuer('ca', ca);
+  const issuers = new Map([['ca', issuer]]);
+  await using now = await plant({ clock, issuers: [issuer], concurrency: 1 });
+  const keyed = (size: 256 | 384) =>
+    Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`, { key: { algorithm: 'ecdsa', size } }));
+  await now.apply(...keyed(256));
+  await clock.advance(day);
+  const { promise: gate, resolve } = Promise.withResolvers<void>();
+  ca.script = () => ({ after: gate });
+  await now.apply(...keyed(384));
+  await settle();
+  await now.scheduler.acceptReissue(signal);
+  await settle();
+  // As every reload does: everything is looked at again.
+  now.scheduler.setIssuers(issuers);
+  await now.scheduler.acceptReissue(signal);
+  now.scheduler.setIssuers(issuers);
+  await settle();
+  assert.deepEqual(now.scheduler.problems(), []);
+  ca.script = () => undefined;
+  resolve();
+  await clock.advance(hour);
+  assert.equal(ca.issued.length, 80);
+});
+
+test('accepting counts for changes that were made just before it', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)] });
+  const keyed = (size: 256 | 384) =>
+    Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`, { key: { algorithm: 'ecdsa', size } }));
+  await now.apply(...keyed(256));
+  await clock.advance(day);
+  const applied = now.registry.onChange(() => {
+    // In the same turn as the change: the scheduler has not looked yet.
+    accepted ??= now.scheduler.acceptReissue(signal);
+  });
+  let accepted: Promise<void> | undefined;
+  await now.apply(...keyed(384));
+  applied[Symbol.dispose]();
+  await accepted;
+  await clock.advance(hour);
+  assert.deepEqual(now.scheduler.problems(), []);
+  assert.equal(ca.issued.length, 80);
+});
+
+test('never (§5.10): a record that cannot be read holds up nothing but itself, and says so', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const ca = new ScriptedCa(clock, 90 * day);
+  const { issuers: _, ...broken } = spec('file/bad');
+  const value = { id: 'file/bad', createdAt: 0, nextNumber: 1, failures: 0, outputs: {}, spec: broken as never };
+  await store.put('certificate', { key: 'file/bad', value, expect: 'absent' });
+  const good = { ...value, id: 'file/good', spec: spec('file/good') };
+  await store.put('certificate', { key: 'file/good', value: good, expect: 'absent' });
+  await using now = await plant({ clock, store, issuers: [new ScriptedIssuer('ca', ca)] });
+  await clock.advance(hour);
+  assert.equal(now.registry.entry('file/good')?.current?.number, 1);
+  assert.equal(now.scheduler.decision('file/bad')?.reason.code, 'internal.unexpected');
+  await clock.advance(90 * day);
+  assert.equal(now.registry.entry('file/good')?.current?.number, 2);
+});
+
+test('an order that is dropped because its issuer is gone leaves no answer to a challenge in the feed', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)] });
+  ca.script = (step) => (step === 'validate' ? { hangs: true } : undefined);
+  await now.apply(spec('file/a'), spec('file/b'));
+  await settle();
+  const answer = { kind: 'challenge', type: 'http-01', identifier: 'a.example.com', keyAuthorization: 'x' } as const;
+  await now.feed.publish({ ...answer, token: 'token-a' }, signal);
+  const order = now.registry.entry('file/a')?.order;
+  assert.ok(order);
+  const data = { ...order.data, challenges: [{ token: 'token-a' }] };
+  await now.registry.saveOrder({ ...order, data }, undefined, signal);
+  now.scheduler.setIssuers(new Map());
+  await clock.advance(minute);
+  assert.equal(now.registry.entry('file/a')?.order, undefined);
+  assert.equal(now.feed.item('challenge/token-a'), undefined);
+});
