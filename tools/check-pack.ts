@@ -9,11 +9,22 @@ interface PackReport {
   files: { path: string }[];
 }
 
-const REQUIRED = ['package.json', 'dist/bin.js', 'web/dist/index.html', 'deploy/examples/quickstart.yaml'];
+const REQUIRED = [
+  'package.json',
+  'LICENSE',
+  'README.md',
+  'CHANGELOG.md',
+  'dist/bin.js',
+  'dist/terminator/worker.js',
+  'web/dist/index.html',
+  'deploy/examples/quickstart.yaml',
+  'docs/configuration.md',
+];
 const FORBIDDEN = [
   /^test\//,
   /^tools\//,
   /^src\//,
+  /^web\/(?!dist\/)/,
   /(^|\/)data\//,
   /\.pem$/,
   /\.key$/,

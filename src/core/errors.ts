@@ -39,7 +39,6 @@ export const errorCodes = {
   'challenge.no-solver': 'No configured solver can prove control of this name.',
   'challenge.present-failed': 'The answer to a challenge could not be put in place.',
   'challenge.terminator-absent': 'No terminator is connected that could answer the challenge.',
-  'issuance.budget-spent': 'The rate budget of the issuer is spent; the next start is planned.',
   'issuance.cancelled': 'The issuance was given up because it is no longer wanted.',
   // certificates
   'certificate.unparsable': 'The certificate or key is not valid PEM.',
@@ -47,7 +46,6 @@ export const errorCodes = {
   'certificate.name-missing': 'The certificate does not carry a name it is meant for.',
   'certificate.expired': 'The certificate is past its notAfter.',
   'certificate.not-yet-valid': 'The certificate is before its notBefore; it is held until then.',
-  'certificate.chain-incomplete': 'The chain does not lead from the leaf to an issuing certificate.',
   'certificate.worse': 'The certificate is worse than the one in use, which stays.',
   'certificate.not-found': 'No certificate with that id, name or host.',
   'certificate.ambiguous': 'Several certificates match; name one by its id.',
@@ -62,7 +60,6 @@ export const errorCodes = {
   'output.newer-present':
     'A newer certificate than the one in use is there; it stays until Certplane has a better one.',
   'output.not-owned': 'The Secret belongs to somebody else and was left alone.',
-  'output.unavailable': 'The place the output is written to cannot be reached.',
   'kubernetes.unreachable': 'The Kubernetes API server cannot be reached.',
   'kubernetes.forbidden': 'The Kubernetes API server refused for lack of permission.',
   'kubernetes.not-configured': 'No Kubernetes credentials are configured or found.',

@@ -3,7 +3,8 @@
  *
  * Wire protocol, plain HTTP/1.1 over the unix socket `dataDir/run/feed.sock` (directory 0700):
  *   GET  /feed?since=EPOCH.SEQUENCE   200 application/x-ndjson, one `FeedLine` per line, never ends by itself.
- *        Header `certplane-terminator: <id>` names the subscriber. Without `since`, or when the log no longer reaches
+ *        Header `certplane-terminator: <id>` names the subscriber; `certplane-session: <nonce>` its process, so that
+ *        acknowledgements of another one under the same name do not count for it. Without `since`, or when the log no longer reaches
  *        back that far, or the epoch is another one, the stream starts with a snapshot.
  *   GET  /material/{versionId}        200 application/json `Bundle`; 404 problem document. `versionId` percent-encoded.
  *   POST /acknowledge                 `Acknowledgement`, 204.
@@ -92,6 +93,8 @@ export interface Refusal {
 export interface Acknowledgement {
   readonly terminatorId: string;
   readonly revision: string;
+  /** The `certplane-session` of the process that applied it; absent where it sends none. */
+  readonly session?: string | undefined;
   /** Live workers that applied it. */
   readonly workers: number;
   readonly refusals: readonly Refusal[];

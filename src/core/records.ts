@@ -134,7 +134,7 @@ export interface FeedRecord {
   readonly item?: FeedItem | undefined;
 }
 
-/** Small things with one value each: feed epoch, the accepted configuration's digest. */
+/** Small things with one value each: the feed's epoch and floor, the mass re-issue that was accepted. */
 export interface SettingRecord {
   readonly value: string;
 }
@@ -176,7 +176,7 @@ export interface RecordSecrets {
 export type SecretOf<K extends RecordKind> = K extends keyof RecordSecrets ? RecordSecrets[K] : undefined;
 
 export type HistoryKind =
-  'attempt' | 'issued' | 'failed' | 'delivered' | 'delivery-failed' | 'config' | 'admin' | 'served' | 'removed';
+  'attempt' | 'issued' | 'failed' | 'delivered' | 'delivery-failed' | 'config' | 'admin' | 'removed';
 
 /** Append-only, bounded, may be lossy. */
 export interface HistoryEntry {

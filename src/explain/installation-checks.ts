@@ -75,8 +75,10 @@ function isBehind(view: CertificateView, now: number): boolean {
 function problemsFinding(problems: readonly Problem[], fine: string): Finding {
   const [first] = problems;
   if (first === undefined) return ok(fine);
-  const subject = first.subject === undefined ? '' : `${first.subject}: `;
-  return problem(first.code, `${subject}${first.message}${others(problems.length)}`);
+  // A broken file has a line for each of its problems: the first says enough here, and its advice leads to the rest.
+  const message = first.message.split('\n', 2).join(' ');
+  const subject = first.subject === undefined || message.startsWith(first.subject) ? '' : `${first.subject}: `;
+  return problem(first.code, `${subject}${message}${others(problems.length)}`);
 }
 
 function terminatorFinding(view: InstallationChecksDeps['view']): Finding {

@@ -86,15 +86,20 @@ export function createAccounts({ config, store, transport, clock, log }: Account
 
   return {
     /** Registers where needed; concurrent callers share one registration. */
-    session: async (signal: AbortSignal): Promise<AcmeSession> => await serial.run('', async () => await open(signal), signal),
+    session: async (signal: AbortSignal): Promise<AcmeSession> =>
+      await serial.run('', async () => await open(signal), signal),
 
     /** The CA does not know the account any more: the next `session` registers the same key again. */
     async forget(url: string, signal: AbortSignal): Promise<void> {
-      await serial.run('', async () => {
-        session = undefined;
-        const stored = await store.find('account', key, signal);
-        if (stored?.value.url === url) await update(stored, { url: undefined }, signal);
-      }, signal);
+      await serial.run(
+        '',
+        async () => {
+          session = undefined;
+          const stored = await store.find('account', key, signal);
+          if (stored?.value.url === url) await update(stored, { url: undefined }, signal);
+        },
+        signal,
+      );
     },
 
     find: async (signal: AbortSignal): Promise<AccountRecord | undefined> =>

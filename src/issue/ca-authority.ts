@@ -9,6 +9,7 @@ import type { CaIssuerConfig } from '../config/model.ts';
 import { backdated, createIssuingCa, createRoot, type Signer, type Validity } from '../pki/certificate-authority.ts';
 import { generatePrivateKey } from '../pki/keys.ts';
 import { Serial } from '../core/serial.ts';
+import { timeText } from '../core/time-text.ts';
 import { throwIfAborted } from './interrupted.ts';
 
 /** What signs leaves, and the root above it. */
@@ -99,25 +100,29 @@ export function createAuthorities({ config, store, clock, log }: AuthorityDeps) 
 
     /** The CA for a leaf of that lifetime. Throws `certificate.expired` when the root has ended. */
     async forLifetime(lifetimeMs: number, signal: AbortSignal): Promise<Authority> {
-      return await serial.run('', async () => {
-        throwIfAborted(signal);
-        let stored = await read(signal);
-        const now = clock.now();
-        const root = readChain(stored.value.rootPem);
-        if (root.notAfter - now < 1000) throw rootEnded(config.name, root.notAfter);
-        const neededUntil = Math.min(now + lifetimeMs, root.notAfter);
-        if (readChain(stored.value.issuingPem).notAfter < neededUntil) {
-          await renewIssuing(stored, neededUntil, signal);
-          stored = await store.get('authority', config.name, signal);
-        }
-        const { issuingKeyPem } = await store.secret('authority', config.name, signal);
-        const { issuingPem, rootPem } = stored.value;
-        return {
-          issuing: { certPem: issuingPem, keyPem: issuingKeyPem },
-          rootPem,
-          notAfter: readChain(issuingPem).notAfter,
-        };
-      }, signal);
+      return await serial.run(
+        '',
+        async () => {
+          throwIfAborted(signal);
+          let stored = await read(signal);
+          const now = clock.now();
+          const root = readChain(stored.value.rootPem);
+          if (root.notAfter - now < 1000) throw rootEnded(config.name, root.notAfter);
+          const neededUntil = Math.min(now + lifetimeMs, root.notAfter);
+          if (readChain(stored.value.issuingPem).notAfter < neededUntil) {
+            await renewIssuing(stored, neededUntil, signal);
+            stored = await store.get('authority', config.name, signal);
+          }
+          const { issuingKeyPem } = await store.secret('authority', config.name, signal);
+          const { issuingPem, rootPem } = stored.value;
+          return {
+            issuing: { certPem: issuingPem, keyPem: issuingKeyPem },
+            rootPem,
+            notAfter: readChain(issuingPem).notAfter,
+          };
+        },
+        signal,
+      );
     },
   };
 }
@@ -135,7 +140,7 @@ function issuingEnd(root: Validity, now: number, neededUntil: number): number {
 function rootEnded(name: string, at: number): CertplaneError {
   return new CertplaneError(
     'certificate.expired',
-    `The root of the private CA ${name} ended on ${new Date(at).toISOString()}. ` +
+    `The root of the private CA ${name} ended at ${timeText(at)}. ` +
       'Configure a CA issuer under a new name, distribute its root, and let the certificates use it.',
   );
 }

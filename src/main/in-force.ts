@@ -201,8 +201,8 @@ export class InForce {
   }
 }
 
-function refuseEmpty({ file, certificates, issuers, terminator, dataDir }: Config): void {
-  if (certificates.length > 0 || issuers.length > 0 || terminator !== undefined) return;
+function refuseEmpty({ file, certificates, terminator, dataDir }: Config): void {
+  if (certificates.length > 0 || terminator !== undefined) return;
   throw new CertplaneError(
     'config.invalid',
     `There is nothing to do: ${file} has no certificates and no terminator, and the data directory ${dataDir} has none ` +

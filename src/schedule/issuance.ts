@@ -85,8 +85,7 @@ export class Issuance {
       const order = registry.entry(id)?.order;
       if (order === undefined || order.abandoning === true) return;
       const unkept = this.#unkept.get(id);
-      const result =
-        unkept?.startedAt === order.startedAt ? unkept.issued : await this.#step(order, keyPem, signal);
+      const result = unkept?.startedAt === order.startedAt ? unkept.issued : await this.#step(order, keyPem, signal);
       if (result.kind === 'issued') return await this.#keep(order, result, signal);
       if (result.kind === 'failed') return await this.#fail(order, result, signal);
       const { state, waitUntil } = result;

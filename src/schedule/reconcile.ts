@@ -140,7 +140,8 @@ function notDue({ entry: { record, current }, want }: Facts): Decision | undefin
 function retryWaiting({ entry: { record }, now, want }: Facts): Decision | undefined {
   const { retryAt, lastFailure, failures } = record;
   if (retryAt === undefined) return undefined;
-  const at = lastFailure === undefined ? retryAt : endOfWait(lastFailure, { from: lastFailure.at, until: retryAt }, now);
+  const at =
+    lastFailure === undefined ? retryAt : endOfWait(lastFailure, { from: lastFailure.at, until: retryAt }, now);
   if (at <= now) return undefined;
   const times = failures === 1 ? 'once' : `${failures} times in a row`;
   const message = `It failed ${times}; the next attempt is at ${timeText(at)}.`;

@@ -53,7 +53,10 @@ export function describeStatus(entry: RegistryEntry, context: StatusContext): De
     deliveryReason: delivery.reason,
     managed: removed ? 'removed' : 'managed',
     managedReason: removed
-      ? { code: 'removed', message: `It left the configuration ${timeText(record.removedAt)}; it is not renewed any more.` }
+      ? {
+          code: 'removed',
+          message: `It left the configuration ${timeText(record.removedAt)}; it is not renewed any more.`,
+        }
       : { code: 'wanted', message: 'It is in the configuration.' },
   };
   const renewAt = current === undefined || removed ? undefined : renewalPlan(record, current).at;

@@ -19,6 +19,7 @@ const many = 200_000;
 const acknowledgementSchema = z.object({
   terminatorId: id,
   revision: z.string().refine((value) => parseRevision(value) !== undefined, { error: 'is no revision' }),
+  session: id.optional(),
   workers: count,
   refusals: z.array(z.object({ key, code, message: text })).max(many),
 });
@@ -46,7 +47,7 @@ const servedReportSchema = z.object({
   listening: z.array(text).max(1000),
 });
 
-/** The `certplane-terminator` header; undefined when it names nobody. */
+/** The `certplane-terminator` or `certplane-session` header; undefined when it names nobody. */
 export function parseTerminatorId(header: unknown): string | undefined {
   return id.safeParse(header).data;
 }

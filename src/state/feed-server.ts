@@ -135,12 +135,13 @@ class FeedServer implements Part {
     if (since !== null && revision === undefined) throw invalid('"since" must be a revision, EPOCH.SEQUENCE.');
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
     response.flushHeaders();
+    const session = parseTerminatorId(request.headers['certplane-session']);
     const resumes = revision !== undefined && !feed.read(revision).snapshot;
-    terminators.connected(id, resumes ? revision : undefined);
+    terminators.connected(id, { session, resumed: resumes ? revision : undefined });
     try {
       await streamFeed({ feed, clock }, response, revision, signal);
     } finally {
-      terminators.disconnected(id);
+      terminators.disconnected(id, session);
     }
   }
 }

@@ -108,7 +108,11 @@ class StoredRegistry implements Registry {
       }
     });
     const orders = [...this.#rows.all()].flatMap(({ entry }) => entry.order ?? []);
-    await eachOf(strayChallenges(this.#feed, orders), lanes, async (key) => void (await this.#feed.remove(key, signal)));
+    await eachOf(
+      strayChallenges(this.#feed, orders),
+      lanes,
+      async (key) => void (await this.#feed.remove(key, signal)),
+    );
   }
 
   async apply(

@@ -22,12 +22,20 @@ export const applyTimeoutMs = 30_000;
 /** Terminators that have gone are remembered for the page, the latest ones only. */
 const maxGone = 50;
 
-interface Session {
-  readonly id: string;
+/** One process behind a terminator's name: two of them overlap while the old one drains. */
+interface TerminatorProcess {
   connections: number;
-  since: number;
   acknowledged: Revision | undefined;
   refusals: readonly Refusal[];
+}
+
+interface Session {
+  readonly id: string;
+  since: number;
+  /** Connected ones by their nonce, the latest last. */
+  readonly processes: Map<string, TerminatorProcess>;
+  /** Of the last process, for people, while none is connected. */
+  lastAcknowledged: Revision | undefined;
   served: Map<CertificateId, ServedEntry>;
   report: Pick<ServedReport, 'problems' | 'workers' | 'listening'>;
 }
@@ -39,9 +47,12 @@ export interface TerminatorRefusal extends Refusal {
 
 /** The terminators that read the feed: who is connected, what each has applied, refused, and really serves. In memory only. */
 export interface Terminators {
-  /** `resumed`: the revision it goes on from, applied by it before. */
-  connected(id: string, resumed?: Revision): void;
-  disconnected(id: string): void;
+  /** `resumed`: the revision it goes on from, applied by it before; `session`: which process it is, where it says so. */
+  connected(
+    id: string,
+    options?: { readonly session?: string | undefined; readonly resumed?: Revision | undefined },
+  ): void;
+  disconnected(id: string, session?: string): void;
   acknowledge(acknowledgement: Acknowledgement): void;
   served(report: ServedReport): void;
   list(): readonly TerminatorView[];
@@ -77,21 +88,27 @@ class Sessions implements Terminators {
     this.#log = log;
   }
 
-  connected(id: string, resumed?: Revision): void {
+  connected(
+    id: string,
+    { session: nonce = '', resumed }: { session?: string | undefined; resumed?: Revision | undefined } = {},
+  ): void {
     const session = this.#session(id);
-    session.connections += 1;
     session.since = this.#clock.now();
-    // Only what it says about this connection counts: the process behind the name may be another one now.
-    session.acknowledged = resumed;
-    session.refusals = [];
+    // Only what it says about this connection counts.
+    const connections = (session.processes.get(nonce)?.connections ?? 0) + 1;
+    session.processes.delete(nonce);
+    session.processes.set(nonce, { connections, acknowledged: resumed, refusals: [] });
     this.#log.info('A terminator connected.', { terminator: id });
     this.#changed([...session.served.keys()]);
   }
 
-  disconnected(id: string): void {
+  disconnected(id: string, nonce = ''): void {
     const session = this.#session(id);
-    session.connections = Math.max(0, session.connections - 1);
-    if (session.connections === 0) {
+    const process = session.processes.get(nonce);
+    if (process !== undefined) process.connections -= 1;
+    if (process?.connections === 0) session.processes.delete(nonce);
+    if (session.processes.size === 0) {
+      session.lastAcknowledged = process?.acknowledged;
       session.since = this.#clock.now();
       this.#log.info('A terminator disconnected.', { terminator: id });
       this.#forgetOld();
@@ -99,14 +116,26 @@ class Sessions implements Terminators {
     this.#changed([...session.served.keys()]);
   }
 
-  acknowledge({ terminatorId, revision, refusals }: Acknowledgement): void {
-    const session = this.#session(terminatorId);
-    const before = session.refusals;
-    session.acknowledged = parseRevision(revision);
-    session.refusals = refusals;
+  acknowledge({ terminatorId, session: nonce = '', revision, refusals }: Acknowledgement): void {
+    const process = this.#session(terminatorId).processes.get(nonce);
+    if (process === undefined) {
+      // It left, or never connected: what it has applied says nothing about who is connected.
+      this.#log.debug('An acknowledgement of a process that is not connected is left out.', {
+        terminator: terminatorId,
+      });
+      return;
+    }
+    const before = process.refusals;
+    process.acknowledged = parseRevision(revision);
+    process.refusals = refusals;
     for (const { key, code, message } of refusals) {
       if (!before.some((one) => one.key === key && one.code === code)) {
-        this.#log.warn('A terminator refused a change.', { terminator: terminatorId, key, code, reason: message });
+        this.#log.warn('A terminator refused a change.', {
+          terminator: terminatorId,
+          item: key,
+          code,
+          reason: message,
+        });
       }
     }
     this.#changed([...before, ...refusals].flatMap(({ key }) => certificateOf(key)));
@@ -127,11 +156,11 @@ class Sessions implements Terminators {
 
   list(): readonly TerminatorView[] {
     const current = formatRevision(this.#feed.revision());
-    return [...this.#sessions.values()].map(({ id, connections, since, acknowledged, report, served }) => ({
+    return [...this.#sessions.values()].map(({ id, processes, lastAcknowledged, since, report, served }) => ({
       id,
-      connected: connections > 0,
+      connected: processes.size > 0,
       since,
-      acknowledged: acknowledged && formatRevision(acknowledged),
+      acknowledged: textOf(processes.size > 0 ? [...processes.values()].at(-1)?.acknowledged : lastAcknowledged),
       current,
       workers: report.workers,
       listening: report.listening,
@@ -154,13 +183,12 @@ class Sessions implements Terminators {
   }
 
   refusals(key: string): readonly TerminatorRefusal[] {
-    return [...this.#sessions.values()]
-      .filter(({ connections }) => connections > 0)
-      .flatMap(({ id, refusals }) =>
-        refusals
-          .filter((refusal) => refusal.key === key)
-          .map(({ code, message }) => ({ key, code, message, terminatorId: id })),
-      );
+    return this.#connected().flatMap(({ id, processes }) =>
+      [...processes.values()]
+        .flatMap(({ refusals }) => refusals)
+        .filter((refusal) => refusal.key === key)
+        .map(({ code, message }) => ({ key, code, message, terminatorId: id })),
+    );
   }
 
   async whenApplied(revision: Revision, signal: AbortSignal): Promise<void> {
@@ -170,7 +198,7 @@ class Sessions implements Terminators {
     const { promise: applied, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
       const connected = this.#connected();
-      if (connected.length > 0 && connected.every((session) => covers(session.acknowledged, revision))) resolve();
+      if (connected.length > 0 && connected.every((session) => covers(session, revision))) resolve();
     };
     using _ = this.#listeners.add(look);
     look();
@@ -191,11 +219,11 @@ class Sessions implements Terminators {
     if (this.#connected().length === 0) {
       throw new CertplaneError(
         'challenge.terminator-absent',
-        'No terminator is connected that could answer the challenge. Start one, or give the solver a listener of its own.',
+        'No terminator is connected that could answer the challenge. Start it with "certplane terminator", or look in its log for why it cannot reach the control process.',
       );
     }
     await this.#clock.waitUntil(deadline, signal);
-    const stuck = this.#connected().filter((session) => !covers(session.acknowledged, revision));
+    const stuck = this.#connected().filter((session) => !covers(session, revision));
     throw stuck.length === 0
       ? new CertplaneError('challenge.terminator-absent', 'The terminator disconnected before it could answer.')
       : new CertplaneError(
@@ -205,7 +233,7 @@ class Sessions implements Terminators {
   }
 
   #connected(): Session[] {
-    return [...this.#sessions.values()].filter(({ connections }) => connections > 0);
+    return [...this.#sessions.values()].filter(({ processes }) => processes.size > 0);
   }
 
   #session(id: string): Session {
@@ -213,10 +241,9 @@ class Sessions implements Terminators {
     if (session === undefined) {
       session = {
         id,
-        connections: 0,
         since: this.#clock.now(),
-        acknowledged: undefined,
-        refusals: [],
+        processes: new Map(),
+        lastAcknowledged: undefined,
         served: new Map(),
         report: { problems: [], workers: [], listening: [] },
       };
@@ -226,7 +253,7 @@ class Sessions implements Terminators {
   }
 
   #forgetOld(): void {
-    const gone = [...this.#sessions.values()].filter(({ connections }) => connections === 0);
+    const gone = [...this.#sessions.values()].filter(({ processes }) => processes.size === 0);
     for (const { id } of gone.toSorted((a, b) => b.since - a.since).slice(maxGone)) this.#sessions.delete(id);
   }
 
@@ -235,12 +262,19 @@ class Sessions implements Terminators {
   }
 }
 
-function servedBy({ id, connections }: Session, entry: ServedEntry): ServedBy {
-  return { ...entry, terminatorId: id, connected: connections > 0 };
+function servedBy({ id, processes }: Session, entry: ServedEntry): ServedBy {
+  return { ...entry, terminatorId: id, connected: processes.size > 0 };
 }
 
-function covers(acknowledged: Revision | undefined, revision: Revision): boolean {
-  return acknowledged?.epoch === revision.epoch && acknowledged.sequence >= revision.sequence;
+function textOf(revision: Revision | undefined): string | undefined {
+  return revision && formatRevision(revision);
+}
+
+/** Whether every process of the terminator has applied it. */
+function covers({ processes }: Session, revision: Revision): boolean {
+  return [...processes.values()].every(
+    ({ acknowledged }) => acknowledged?.epoch === revision.epoch && acknowledged.sequence >= revision.sequence,
+  );
 }
 
 function certificateOf(key: string): CertificateId[] {

@@ -13,7 +13,7 @@ import { Fleet, fingerprint, outputSpec } from './fleet.ts';
 import { issueVersion } from './issuing.ts';
 
 const minute = 60_000;
-const failing = new CertplaneError('output.unavailable', 'It is down.');
+const failing = new CertplaneError('output.write-failed', 'It is down.');
 
 function fleet(): Fleet {
   return new Fleet(new ManualClock());
@@ -84,7 +84,7 @@ test('a failed delivery is retried after 1, 10 and 100 minutes, then daily, and 
     assert.equal(attempts(), i + 1);
     const state = world.registry.state('file/shop', bad);
     assert.equal(state?.failures, i + 1);
-    assert.deepEqual(state.failure, { code: 'output.unavailable', message: 'It is down.', at: world.clock.now() });
+    assert.deepEqual(state.failure, { code: 'output.write-failed', message: 'It is down.', at: world.clock.now() });
     assert.equal(state.retryAt, world.clock.now() + wait * minute);
     assert.equal(state.versionId, undefined);
     await world.clock.advance(wait * minute - 1);

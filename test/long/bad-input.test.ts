@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateDetail } from '../../src/api/contract/certificates.ts';
 import { show } from '../e2e/shop.ts';
+import { processesOf } from '../load/shop.ts';
 import { startBackend } from '../support/backend.ts';
 import { startCertplane, type Certplane } from '../support/certplane.ts';
 import { fetchOnce } from '../support/http.ts';
@@ -68,7 +69,8 @@ suite('everything around it is broken, and one certificate goes on', () => {
         what: `the failure of ${name}`,
       });
       const detail = await shown(name);
-      assert.equal(detail.lastFailure?.code, code, detail.lastFailure?.message);
+      assert.ok(detail.lastFailure !== null);
+      assert.equal(detail.lastFailure.code, code, detail.lastFailure.message);
       assert.match(detail.lastFailure.message, says);
       if (problem !== undefined) assert.match(JSON.stringify(detail.lastFailure.problem), problem);
       assert.equal(detail.serial, null, 'nothing was taken into use');
@@ -113,8 +115,12 @@ suite('everything around it is broken, and one certificate goes on', () => {
 
   test('a half-written set of an earlier run is replaced by a whole one', async () => {
     await until(async () => (await show(certplane, 'file/half')).delivery.state === 'delivered', { what: 'delivery' });
-    const read = async (name: string): Promise<string> => await readFile(join(place.dir, 'live', 'half', name), 'utf8');
-    assert.equal(await read('combined.pem'), (await read('fullchain.pem')) + (await read('privkey.pem')));
+    const [combined, chain, key] = await Promise.all(
+      ['combined', 'fullchain', 'privkey'].map(
+        async (name) => await readFile(join(place.dir, 'live', 'half', `${name}.pem`), 'utf8'),
+      ),
+    );
+    assert.equal(combined, `${chain}${key}`);
   });
 
   test('an output directory that is a file is named, and the file is left alone', async () => {
@@ -160,7 +166,7 @@ suite('everything around it is broken, and one certificate goes on', () => {
     const before_ = await show(certplane, 'file/limited');
     const waitMs = Date.parse(before_.nextActionAt ?? '') - Date.now();
     assert.ok(waitMs > 3_400_000 && waitMs <= 3_600_000, `it waits ${waitMs} ms`);
-    const control = certplane.processes().find(({ args }) => / control /.test(args))?.pid ?? 0;
+    const control = processesOf(certplane, 'control')[0]?.pid ?? 0;
     process.kill(control, 'SIGKILL');
     const again = await until(async () => await show(certplane, 'file/limited'), {
       timeoutMs: 30_000,

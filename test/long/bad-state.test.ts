@@ -9,6 +9,7 @@ import { after, before, suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ready } from '../e2e/shop.ts';
 import { site, terminatorOf, type Site } from '../e2e/site.ts';
+import { processesOf } from '../load/shop.ts';
 import { repository, startCertplane, type Certplane } from '../support/certplane.ts';
 import { fetchOnce } from '../support/http.ts';
 import { runProgram, type RunResult } from '../support/process.ts';
@@ -50,11 +51,6 @@ suite('a data directory that cannot be used as it is', () => {
     const dir = scene.join(`copy${(copies += 1)}`);
     await cp(killed, dir, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.sock') });
     return dir;
-  }
-
-  async function starting(dir: string, command = 'run'): Promise<RunResult> {
-    const args = [bin, command, '--config', join(dir, 'certplane.yaml')];
-    return await runProgram(process.execPath, args, { cwd: dir, timeoutMs: 30_000 });
   }
 
   async function handshake(host: string): Promise<string> {
@@ -177,7 +173,7 @@ suite('a data directory that cannot be used as it is', () => {
       await using certplane = await startCertplane({ dir });
       await allReady(certplane);
       const { renewAt, serial } = await ready(certplane, 'the brief certificate', 'file/brief');
-      const control = certplane.processes().find(({ args }) => / control /.test(args))?.pid ?? 0;
+      const control = processesOf(certplane, 'control')[0]?.pid ?? 0;
       const limit = async (bytes: string): Promise<void> => {
         const { code, stderr } = await runProgram('prlimit', ['--pid', String(control), `--fsize=${bytes}:`]);
         assert.equal(code, 0, stderr);
@@ -235,6 +231,12 @@ async function issued({ dir }: Certplane): Promise<number> {
   const socketPath = join(dir, 'data', 'run', 'admin.sock');
   const { body } = await fetchOnce('http://admin/api/v1/history?kind=issued&limit=500', { socketPath });
   return (JSON.parse(body) as { items: unknown[] }).items.length;
+}
+
+/** Starts it and waits for its end. */
+async function starting(dir: string, command = 'run'): Promise<RunResult> {
+  const args = [bin, command, '--config', join(dir, 'certplane.yaml')];
+  return await runProgram(process.execPath, args, { cwd: dir, timeoutMs: 30_000 });
 }
 
 /** Another key in the same form. */

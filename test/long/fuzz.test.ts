@@ -110,11 +110,6 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       secureContext: context,
       ALPNProtocols: [protocol],
     });
-  const tcp = (port: number): Socket => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    resettable.add(socket);
-    return socket;
-  };
 
   test('at the TLS port: parts and variations of a ClientHello, records of other kinds, noise', async (t) => {
     const hello = await clientHello();
@@ -134,9 +129,6 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
   });
 
   test('an upgrade whose client resets the connection at once ends nobody else', async (t) => {
-    const upgrade = (host: string): string =>
-      `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
     await batch(t, 600, async (dice) => {
       const secure = dice.chance(50);
       const socket = tcp(secure ? place.https : place.http);
@@ -146,7 +138,7 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       const stream = secure ? tlsConnect({ socket, servername: 'one.test', secureContext: context }) : socket;
       stream.on('error', () => undefined);
       if (secure) await once(stream, 'secureConnect');
-      stream.write(upgrade(dice.one(['one.test', 'www.one.test', 'unknown.test'])));
+      stream.write(upgradeRequest(dice.one(['one.test', 'www.one.test', 'unknown.test'])));
       if (dice.chance(50)) await delay(dice.number(3));
       socket.resetAndDestroy();
       await closed;
@@ -212,13 +204,26 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       const { ok, problems } = JSON.parse(stdout) as { ok: boolean; problems: { message: string }[] };
       assert.equal(ok, code === 0, what);
       assert.ok(ok || problems.length > 0, what);
-      assert.ok(performance.now() - startedMs < 10_000, what);
-      assert.ok(run === undefined || run.code === 0, run?.stderr);
+      assert.ok(performance.now() - startedMs < 30_000, what);
+      assert.ok(run === undefined || run.code === 0, `${run?.stderr}`);
       seen.set(code, (seen.get(code) ?? 0) + 1);
     }
     assert.equal(seen.size, 2, 'some were right and some were wrong');
   });
 });
+
+function tcp(port: number): Socket {
+  const socket = createConnection({ host: '127.0.0.1', port });
+  resettable.add(socket);
+  return socket;
+}
+
+function upgradeRequest(host: string): string {
+  return (
+    `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+  );
+}
 
 /** Sends it in pieces and goes away in one of the ways in which clients go away. Never rejects. */
 async function send(dice: Dice, socket: Duplex, bytes: Buffer): Promise<void> {

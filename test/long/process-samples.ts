@@ -12,13 +12,13 @@ export interface Sample {
 
 export function sampleOf(certplane: Certplane): Sample[] {
   return (['control', 'terminator', 'worker'] as const).flatMap((role) =>
-    processesOf(certplane, role).map(({ pid }) => ({ role, pid, ...held(pid) })),
+    processesOf(certplane, role).map(({ pid }) => sampleProcess(role, pid)),
   );
 }
 
-function held(pid: number): { rssBytes: number; openFiles: number } {
+function sampleProcess(role: Role, pid: number): Sample {
   const kilobytes = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB/m)?.[1];
-  return { rssBytes: Number(kilobytes) * 1024, openFiles: readdirSync(`/proc/${pid}/fd`).length };
+  return { role, pid, rssBytes: Number(kilobytes) * 1024, openFiles: readdirSync(`/proc/${pid}/fd`).length };
 }
 
 /** Log lines and crash reports that say that something happened which nobody had planned for. */

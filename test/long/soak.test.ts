@@ -8,13 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { ready } from '../e2e/shop.ts';
 import { site, terminatorOf, type Site } from '../e2e/site.ts';
-import { startBackend } from '../support/backend.ts';
+import { startBackend, type Backend } from '../support/backend.ts';
 import { startCertplane, type Certplane } from '../support/certplane.ts';
 import { fetchOnce } from '../support/http.ts';
 import { monotonicMs, startLoad, type Load, type LoadFailure, type LoadOptions } from '../support/load.ts';
 import { until } from '../support/until.ts';
 import { megabytes, sampleOf, troubles, type Sample } from './process-samples.ts';
 
+const preload = join(import.meta.dirname, 'collect-garbage.ts');
 const megabyte = 1_048_576;
 const rotations = 60;
 const backendRestarts = 3;
@@ -58,7 +59,7 @@ test(
     await using parts = new AsyncDisposableStack();
     parts.defer(async () => await other[Symbol.asyncDispose]());
     const configYaml = configFor(place, steady.url, other.url);
-    await using certplane = await startCertplane({ configYaml });
+    await using certplane = await startCertplane({ configYaml, env: { NODE_OPTIONS: `--import=${preload}` } });
     for (const name of names) await ready(certplane, name, `file/${name}`);
     const rootPem = await readFile(join(certplane.dir, 'data', 'ca', 'local.pem'), 'utf8');
     const start = ({ options, restarts }: Kind, total = options.total): Load =>
@@ -80,7 +81,7 @@ test(
       }),
     );
     for (let i = 0; i < 6; i += 1) await rotate(certplane, names[i % names.length] ?? '');
-    const before = await quietSample(certplane);
+    const before = await quietSample(certplane, [steady, other]);
 
     const loads = kinds.map((kind) => parts.use(start(kind)));
     const share = (): number => Math.min(...loads.map((load, i) => load.done / (kinds[i]?.options.total ?? 1)));
@@ -108,7 +109,7 @@ test(
     const summaries = await Promise.all(loads.map(async (load) => await load.finished()));
     over.abort();
     const samples = await sampling;
-    const after = await quietSample(certplane);
+    const after = await quietSample(certplane, [steady, other]);
 
     const steadyFailures = loads.filter((_, i) => kinds[i]?.restarts !== true).flatMap(({ failures }) => failures);
     assert.deepEqual(steadyFailures, []);
@@ -125,7 +126,7 @@ test(
     assert.equal(downtimes.length, backendRestarts);
     assert.deepEqual(troubles(certplane.output), []);
     t.diagnostic(`failed while their backend was down: ${restarting.length}`);
-    for (const line of grownFiles(before, after)) t.diagnostic(line);
+    for (const line of described(before, after)) t.diagnostic(line);
     const grown = grownMemory(samples);
     for (const { text } of grown) t.diagnostic(text);
     assert.deepEqual(
@@ -183,8 +184,10 @@ async function sampleUntil(certplane: Certplane, over: AbortSignal): Promise<Sam
   return samples;
 }
 
-/** When nothing is open any more: connections to backends are kept for some seconds. */
-async function quietSample(certplane: Certplane): Promise<Sample[]> {
+/** When nothing is open any more, the connections kept to backends included. */
+async function quietSample(certplane: Certplane, backends: readonly Backend[]): Promise<Sample[]> {
+  for (const backend of backends) backend.resetConnections();
+  for (const { pid } of sampleOf(certplane)) process.kill(pid, 'SIGUSR2');
   let last = -1;
   let same = 0;
   await until(
@@ -192,17 +195,19 @@ async function quietSample(certplane: Certplane): Promise<Sample[]> {
       const files = sampleOf(certplane).reduce((sum, { openFiles }) => sum + openFiles, 0);
       same = files === last ? same + 1 : 0;
       last = files;
-      return same >= 6;
+      return same >= 5;
     },
-    { timeoutMs: 60_000, everyMs: 1_000, what: 'a steady number of open files' },
+    { timeoutMs: 60_000, everyMs: 400, what: 'a steady number of open files' },
   );
   return sampleOf(certplane);
 }
 
-function grownFiles(before: readonly Sample[], after: readonly Sample[]): string[] {
-  return after.map(
-    ({ role, openFiles }, i) => `${role}: open files ${before[i]?.openFiles} before, ${openFiles} after`,
-  );
+function described(before: readonly Sample[], after: readonly Sample[]): string[] {
+  return after.map(({ role, openFiles, rssBytes }, i) => {
+    const had = before[i];
+    const memory = `${megabytes(had?.rssBytes ?? 0)} before, ${megabytes(rssBytes)} after`;
+    return `${role}, at rest: ${memory}; open files ${had?.openFiles} before, ${openFiles} after`;
+  });
 }
 
 /** The medians of the second and of the last quarter of the load, by process. */
@@ -210,6 +215,15 @@ function grownMemory(samples: readonly Sample[][]): { text: string; tooMuch: boo
   return (samples[0] ?? []).map(({ role, pid }) => {
     const rss = samples.flatMap((one) => one.filter((sample) => sample.pid === pid).map(({ rssBytes }) => rssBytes));
     const quarter = Math.floor(rss.length / 4);
+    if (process.env['SOAK_TRACE'])
+      console.log(
+        role,
+        Array.from({ length: 16 }, (_, i) =>
+          Math.round(
+            median(rss.slice(Math.floor((i * rss.length) / 16), Math.floor(((i + 1) * rss.length) / 16))) / 1e6,
+          ),
+        ).join(' '),
+      );
     const [early, late] = [median(rss.slice(quarter, 2 * quarter)), median(rss.slice(3 * quarter))];
     const text = `${role}: ${megabytes(early)} in the second quarter, ${megabytes(late)} in the last`;
     return { text, tooMuch: late > early + Math.max(0.15 * early, 20 * megabyte) };

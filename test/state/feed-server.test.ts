@@ -89,9 +89,10 @@ class Stream implements AsyncDisposable {
     this.ended = promise;
   }
 
-  static async open(socketPath: string, since?: string): Promise<Stream> {
+  static async open(socketPath: string, since?: string, session?: string): Promise<Stream> {
     const path = since === undefined ? '/feed' : `/feed?since=${since}`;
-    const sent = request({ socketPath, path, headers: { 'certplane-terminator': 'one' } });
+    const named = session === undefined ? {} : { 'certplane-session': session };
+    const sent = request({ socketPath, path, headers: { 'certplane-terminator': 'one', ...named } });
     sent.end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     assert.equal(response.statusCode, 200);
@@ -192,10 +193,27 @@ test('material is given by version id, and an unknown version is a problem with 
   assert.equal((JSON.parse(broken.body) as { code: string }).code, 'store.key-wrong');
 });
 
+test('an acknowledgement counts for the process that the stream names, and for no other', async () => {
+  await using one = await serve();
+  const { terminators, socketPath } = one;
+  await using stream = await Stream.open(socketPath, undefined, 'new');
+  await stream.count(2);
+  const revision = stream.lines.at(-1)?.revision ?? '';
+  const say = async (session: string): Promise<void> => {
+    const body = JSON.stringify({ terminatorId: 'one', session, revision, workers: 2, refusals: [] });
+    assert.equal((await ask(socketPath, 'POST', '/acknowledge', body)).status, 204);
+  };
+  await say('old');
+  assert.equal(terminators.list()[0]?.acknowledged, undefined);
+  await say('new');
+  assert.equal(terminators.list()[0]?.acknowledged, revision);
+});
+
 test('acknowledgements and reports are taken, and what has another form is refused', async () => {
   await using one = await serve();
   const { socketPath, terminators } = one;
   const good = { terminatorId: 'one', revision: 'e.1', workers: 2, refusals: [] };
+  terminators.connected('one');
   assert.equal((await ask(socketPath, 'POST', '/acknowledge', JSON.stringify(good))).status, 204);
   assert.equal(terminators.list()[0]?.acknowledged, 'e.1');
   const report = {

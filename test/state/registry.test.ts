@@ -263,7 +263,11 @@ test('never (§5.11): a clock that jumps ahead for a while deletes no keys of wh
   assert.equal(await fleet.registry.purge(ahead + 5 * day, signal), 0, 'the next jump is another one');
   const again = await openFleet(fleet.store, fleet.clock);
   await again.registry.bundle('file/a#1', signal);
-  assert.equal(await again.registry.purge(ahead + 6 * day, signal), 1, 'a look a day later confirms it, over a restart');
+  assert.equal(
+    await again.registry.purge(ahead + 6 * day, signal),
+    1,
+    'a look a day later confirms it, over a restart',
+  );
 });
 
 test('never (§5.8): the same spec in another form, or with other issuers and outputs, changes no digest', async () => {

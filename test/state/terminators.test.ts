@@ -81,8 +81,28 @@ test('an acknowledgement counts for the connection it was given on, unless the n
   terminators.connected('one');
   assert.equal(await pending(terminators.whenApplied(at(5), AbortSignal.timeout(60_000))), true);
   terminators.disconnected('one');
-  terminators.connected('one', at(5));
+  terminators.connected('one', { resumed: at(5) });
   await terminators.whenApplied(at(5), signal);
+});
+
+test('an old process that drains acknowledges for itself only, not for the new one under the same name', async () => {
+  const { terminators } = make();
+  const say = (session: string, revision: string): void =>
+    terminators.acknowledge({ terminatorId: 'one', session, revision, workers: 1, refusals: [] });
+  terminators.connected('one', { session: 'old' });
+  say('old', 'e.4');
+  terminators.connected('one', { session: 'new' });
+  const applied = terminators.whenApplied(at(5), signal);
+  say('old', 'e.5');
+  assert.equal(await pending(applied), true);
+  terminators.disconnected('one', 'old');
+  say('old', 'e.9');
+  assert.equal(await pending(applied), true);
+  assert.equal(terminators.list()[0]?.acknowledged, undefined);
+  say('new', 'e.5');
+  await applied;
+  terminators.disconnected('one', 'new');
+  assert.equal(terminators.list()[0]?.connected, false);
 });
 
 test('an acknowledgement of another epoch does not count', async () => {

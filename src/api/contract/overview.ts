@@ -87,7 +87,6 @@ const historyKinds = [
   'delivery-failed',
   'config',
   'admin',
-  'served',
   'removed',
 ] as const;
 

@@ -1,5 +1,4 @@
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import type { Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../core/feed.ts';
 import type { TerminatorTimeouts } from '../../core/route.ts';
@@ -9,7 +8,7 @@ import { BackendPools } from '../upstream/pool.ts';
 import type { BackendFailure } from '../upstream/connection.ts';
 import { WorkerCertificates, type Lookups } from './certificates.ts';
 import { Counters } from './counters.ts';
-import { createHttp1, refuse, type ClientInfo } from './http1.ts';
+import { createHttp1, refuse, type ClientInfo, type Http1Server } from './http1.ts';
 import { Http2Front } from './http2.ts';
 import { HttpsFront } from './https-front.ts';
 import { answerPlain } from './plain-front.ts';
@@ -38,7 +37,7 @@ export class DataPlane {
   readonly #infos = new WeakMap<object, ClientInfo>();
   readonly #listeners = new Map<number, TcpServer>();
   readonly #sockets = new Set<Socket>();
-  readonly #http1: Record<'https' | 'http', HttpServer>;
+  readonly #http1: Record<'https' | 'http', Http1Server>;
   readonly #http2: Http2Front;
   readonly #tls: TlsFront;
   #settings: WorkerSettings;
@@ -179,14 +178,14 @@ export class DataPlane {
     this.#draining = true;
     for (const id of this.#listeners.keys()) this.unlisten(id);
     this.#http2.goAway();
-    // Not at once: a request that is on its way at this moment is still answered, and told to come back elsewhere.
+    this.#closeQuiet();
     if (this.#sockets.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onQuiet = resolve;
-      const idle = setInterval(() => this.#closeIdle(), 250);
+      const quiet = setInterval(() => this.#closeQuiet(), 250);
       const deadline = setTimeout(resolve, deadlineMs);
       await promise;
-      clearInterval(idle);
+      clearInterval(quiet);
       clearTimeout(deadline);
     }
     for (const socket of this.#sockets) socket.destroy();
@@ -198,8 +197,8 @@ export class DataPlane {
     return this.#settings.settings.timeouts;
   }
 
-  #closeIdle(): void {
-    for (const server of Object.values(this.#http1)) server.closeIdleConnections();
+  #closeQuiet(): void {
+    for (const server of Object.values(this.#http1)) server.closeQuiet();
   }
 
   #track(socket: Socket): void {

@@ -4,7 +4,7 @@ import type { BackendFailure } from '../upstream/connection.ts';
 import type { OriginPool } from '../upstream/pool.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { answer, type Inbound, type Outbound } from './exchange.ts';
-import { requestHead, responseHeaders } from './headers.ts';
+import { passableTrailers, requestHead, responseHeaders } from './headers.ts';
 
 export interface ForwardOptions {
   readonly backendIdleMs: number;
@@ -49,7 +49,7 @@ class Forward implements CallEvents {
   onReady(): void {
     if (this.#bodyStarted || this.#inbound.bodyKind === 'none') return;
     this.#bodyStarted = true;
-    if (this.#bodyEnded) this.#call.finish(this.#inbound.trailers());
+    if (this.#bodyEnded) this.#finish();
     const { body } = this.#inbound;
     body.on('data', (chunk: Buffer) => {
       if (!this.#call.write(chunk)) body.pause();
@@ -59,7 +59,11 @@ class Forward implements CallEvents {
   #endBody(): void {
     this.#bodyEnded = true;
     this.#outbound.received();
-    if (this.#bodyStarted) this.#call.finish(this.#inbound.trailers());
+    if (this.#bodyStarted) this.#finish();
+  }
+
+  #finish(): void {
+    this.#call.finish(passableTrailers(this.#inbound.trailers()));
   }
 
   onDrain(): void {
@@ -80,7 +84,7 @@ class Forward implements CallEvents {
   }
 
   onEnd(trailers: readonly string[]): void {
-    this.#outbound.end(trailers);
+    this.#outbound.end(passableTrailers(trailers));
   }
 
   onUpgrade(_head: ResponseHead, socket: Socket): void {

@@ -14,7 +14,19 @@ const hopByHop = new Set([
 /** A Connection header may not take these away, or a client could have one message read as two. */
 const neverNamed = new Set(['host', 'content-length', 'content-type', 'cookie', 'authorization', 'expect']);
 
-const forwardedHeaders = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']);
+/** Nothing a trailer may say: it frames, routes or authenticates the message (RFC 9110 §6.5.1). */
+const neverTrailers = new Set([...neverNamed, 'trailer', 'set-cookie', 'content-encoding', 'content-range']);
+
+/**
+ * What a backend believes about who asks comes from us alone: a client that says it itself is not believed (RFC 7239
+ * §8.1). `X_Forwarded_For` is the same to a backend that maps headers to CGI variables, and `Proxy` becomes `HTTP_PROXY`.
+ */
+function claimsOrigin(lower: string): boolean {
+  const first = lower.charCodeAt(0);
+  if (first !== 0x78 && first !== 0x66 && first !== 0x70) return false; // x, f, p
+  const name = lower.replaceAll('_', '-');
+  return name.startsWith('x-forwarded-') || name === 'x-real-ip' || name === 'forwarded' || name === 'proxy';
+}
 
 export interface Forwarding {
   readonly method: string;
@@ -34,7 +46,6 @@ export function requestHead(forwarding: Forwarding): string {
   const { method, target, host, headers, clientAddress, protocol, body, upgrade } = forwarding;
   const named = connectionOptions(headers);
   let text = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-  let forwardedFor = '';
   let cookies = '';
   let trailers = false;
   for (let i = 0; i < headers.length; i += 2) {
@@ -44,17 +55,15 @@ export function requestHead(forwarding: Forwarding): string {
     if (lower === 'host' || lower.startsWith(':')) continue;
     if (lower === 'te') trailers ||= /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value);
     if (hopByHop.has(lower)) continue;
-    if (lower === 'x-forwarded-for') forwardedFor += `${value}, `;
-    else if (lower === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
+    if (lower === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
     else if (lower === 'content-length' && body !== 'length' && value !== '0') continue;
-    else if (!forwardedHeaders.has(lower) && !named?.has(lower)) text += `${name}: ${value}\r\n`;
+    else if (!claimsOrigin(lower) && named?.has(lower) !== true) text += `${name}: ${value}\r\n`;
   }
-  if (named?.has('x-forwarded-for') === true) forwardedFor = '';
   if (cookies !== '') text += `Cookie: ${cookies}\r\n`; // RFC 9113 §8.2.3: HTTP/2 may split it, HTTP/1.1 may not
   if (trailers && upgrade === undefined) text += 'TE: trailers\r\nConnection: TE\r\n';
   if (upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   if (body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-  text += `X-Forwarded-For: ${forwardedFor}${clientAddress}\r\n`;
+  text += `X-Forwarded-For: ${clientAddress}\r\n`;
   return `${text}X-Forwarded-Proto: ${protocol}\r\nX-Forwarded-Host: ${host}\r\n\r\n`;
 }
 
@@ -67,6 +76,17 @@ export function responseHeaders(headers: readonly string[], lowerCase: boolean):
     const lower = name.toLowerCase();
     if (hopByHop.has(lower) || named?.has(lower) === true) continue;
     result.push(lowerCase ? lower : name, headers[i + 1] as string);
+  }
+  return result;
+}
+
+/** The trailers that may be passed on. */
+export function passableTrailers(trailers: readonly string[]): readonly string[] {
+  const result: string[] = [];
+  for (let i = 0; i < trailers.length; i += 2) {
+    const lower = (trailers[i] as string).toLowerCase();
+    if (hopByHop.has(lower) || neverTrailers.has(lower) || claimsOrigin(lower)) continue;
+    result.push(trailers[i] as string, trailers[i + 1] as string);
   }
   return result;
 }

@@ -1,7 +1,7 @@
 /** HTTP/1.1 clients: node's strict parser in front of the version-neutral exchange. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { hostOfAuthority } from '../../core/names.ts';
+import { parseAuthority } from './authority.ts';
 import { answer, type Inbound, type Outbound } from './exchange.ts';
 import { headerValues } from './headers.ts';
 
@@ -22,8 +22,16 @@ export interface Http1Options {
   onFinished(info: ClientInfo, status: number): void;
 }
 
+export interface Http1Server extends Server {
+  /**
+   * Closes connections that were between two requests at the last call and have had none since. Not at once: when an
+   * answer has just ended, the next request may be on its way.
+   */
+  closeQuiet(): void;
+}
+
 /** Gets its connections by `emit('connection')`; never listens itself. */
-export function createHttp1(options: Http1Options): Server {
+export function createHttp1(options: Http1Options): Http1Server {
   const server = createServer({
     requestTimeout: 0, // a body may take as long as bytes keep coming
     headersTimeout: options.headerMs,
@@ -35,7 +43,7 @@ export function createHttp1(options: Http1Options): Server {
     shouldUpgradeCallback: isWebSocket,
   });
   server.timeout = options.idleMs;
-  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+  const answerOne = (request: IncomingMessage, response: ServerResponse): void => {
     const info = options.info(request.socket);
     response.once('close', () => options.onFinished(info, response.statusCode));
     const outbound = new Http1Outbound(request, response, options.draining);
@@ -45,12 +53,20 @@ export function createHttp1(options: Http1Options): Server {
       answer(outbound, 400, `400 Bad Request: ${inbound}\n`);
     } else options.handle(inbound, outbound);
   };
+  const serve = oneAfterTheOther(answerOne);
   server.on('request', serve);
   server.on('checkContinue', serve); // the backend decides; its 100 is passed on
   server.on('checkExpectation', serve);
+  const open = new Set<Duplex>();
+  server.on('connection', (socket: Duplex) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    open.delete(socket);
     const inbound = readRequest(request, options.info(socket));
     if (typeof inbound === 'string') refuse(socket, 400, inbound);
+    else if (inbound.bodyKind !== 'none') refuse(socket, 400, 'an upgrade with a body');
     else options.upgrade(inbound, socket, head);
   });
   server.on('timeout', (socket) => {
@@ -67,7 +83,44 @@ export function createHttp1(options: Http1Options): Server {
   });
   // Header deadlines are watched from this event on, which would otherwise come from `listen`.
   server.emit('listening');
-  return server;
+  const quiet = new WeakMap<Duplex, Http1Outbound>();
+  const closeQuiet = (): void => {
+    for (const socket of open) {
+      const last = exchangeOn.get(socket);
+      if (last?.over !== true) continue;
+      if (quiet.get(socket) === last) socket.destroy();
+      else quiet.set(socket, last);
+    }
+  };
+  return Object.assign(server, { closeQuiet });
+}
+
+type Serve = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Requests that a client may send ahead of its answers (RFC 9112 §9.3.2); nobody has a use for more. */
+const mostPipelined = 100;
+
+/**
+ * Node hands over pipelined requests all at once. Here each waits for the answer before it, or one connection could
+ * open thousands to a backend, and those whose turn never comes would not be told that the client has gone.
+ */
+function oneAfterTheOther(serve: Serve): Serve {
+  const waiting = new WeakMap<Duplex, [IncomingMessage, ServerResponse][]>();
+  const begin = (socket: Duplex, queue: [IncomingMessage, ServerResponse][]): void => {
+    const [request, response] = queue[0] as [IncomingMessage, ServerResponse];
+    response.once('close', () => {
+      queue.shift();
+      if (queue.length > 0 && !socket.destroyed && response.shouldKeepAlive) begin(socket, queue);
+    });
+    serve(request, response);
+  };
+  return (request, response) => {
+    const { socket } = request;
+    let queue = waiting.get(socket);
+    if (queue === undefined) waiting.set(socket, (queue = []));
+    if (queue.push([request, response]) > mostPipelined) socket.destroy();
+    else if (queue.length === 1) begin(socket, queue);
+  };
 }
 
 const parserErrors: Readonly<Record<string, readonly [status: number, reason: string]>> = {
@@ -121,13 +174,14 @@ function readRequest(request: IncomingMessage, info: ClientInfo): Inbound | stri
     target = absolute[2]?.startsWith('/') === true ? absolute[2] : `/${absolute[2] ?? ''}`;
   }
   if (!target.startsWith('/') && !(target === '*' && request.method === 'OPTIONS')) return 'malformed target';
-  if (authority !== '' && !/^[A-Za-z0-9._\-:[\]]{1,300}$/.test(authority)) return 'malformed host';
+  const host = authority === '' ? '' : parseAuthority(authority); // HTTP/1.0 needs none
+  if (host === undefined) return 'malformed host';
   const bodyKind = encodings.length > 0 ? 'chunked' : lengths.length > 0 && lengths[0] !== '0' ? 'length' : 'none';
   return {
     method: request.method ?? 'GET',
     target,
     authority,
-    host: hostOfAuthority(authority) ?? '',
+    host,
     headers,
     protocol: info.protocol,
     clientAddress: info.address,
@@ -154,6 +208,10 @@ class Http1Outbound implements Outbound {
     exchangeOn.set(request.socket, this);
     request.on('error', () => undefined); // the response's close tells the same
     response.on('error', () => undefined);
+  }
+
+  get over(): boolean {
+    return this.#response.writableFinished;
   }
 
   get answering(): boolean {
@@ -185,7 +243,8 @@ class Http1Outbound implements Outbound {
     if (status === 100) this.#response.writeContinue();
     else if (status === 103) {
       const links = headerValues(headers, 'link');
-      if (links.length > 0) this.#response.writeEarlyHints({ link: links });
+      // Not writeEarlyHints: that throws for a Link it does not understand.
+      if (links.length > 0) this.#response.writeInformation(103, { link: links });
     }
   }
 

@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { hostOfAuthority } from '../../core/names.ts';
+import { parseAuthority } from './authority.ts';
 import { answer, type Inbound, type Outbound } from './exchange.ts';
 import { headerValues } from './headers.ts';
 import type { ClientInfo } from './http1.ts';
@@ -31,7 +31,11 @@ export class Http2Front {
   }
 
   accept(socket: TLSSocket, info: ClientInfo): void {
-    const session = performServerHandshake(socket, { settings: { maxConcurrentStreams: 128 } });
+    const session = performServerHandshake(socket, {
+      settings: { maxConcurrentStreams: 128 },
+      // A backend that sends a header twice is passed on as it is; node's check would end the exchange instead.
+      strictSingleValueFields: false,
+    });
     let open = 0;
     this.#sessions.add(session);
     session.once('close', () => this.#sessions.delete(session));
@@ -118,7 +122,8 @@ function readRequest(stream: ServerHttp2Stream, raw: readonly string[], info: Cl
   const hosts = headerValues(headers, 'host');
   if (authority === '') authority = hosts[0] ?? '';
   else if (hosts.some((host) => host.toLowerCase() !== authority.toLowerCase())) return 'Host and :authority differ';
-  if (!/^[A-Za-z0-9._\-:[\]]{1,300}$/.test(authority)) return 'malformed host';
+  const host = parseAuthority(authority);
+  if (host === undefined) return 'malformed host';
   const length = headerValues(headers, 'content-length')[0];
   const ended = stream.endAfterHeaders || length === '0';
   if (ended) stream.resume(); // an empty last frame may still come
@@ -134,7 +139,7 @@ function readRequest(stream: ServerHttp2Stream, raw: readonly string[], info: Cl
     method,
     target,
     authority,
-    host: hostOfAuthority(authority) ?? '',
+    host,
     headers,
     protocol: info.protocol,
     clientAddress: info.address,

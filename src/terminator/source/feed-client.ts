@@ -1,4 +1,5 @@
 /** The requests of the feed's wire protocol (`core/feed.ts`), over its unix socket. */
+import { randomUUID } from 'node:crypto';
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { maxBundleBytes, type Bundle } from '../../core/bundle.ts';
 import { CertplaneError } from '../../core/errors.ts';
@@ -17,6 +18,8 @@ interface RequestOptions {
 }
 
 export class FeedClient {
+  /** Which process this is, where two have one id: an old one that drains and its successor. */
+  readonly session = randomUUID();
   readonly #socketPath: string;
   readonly #terminatorId: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
@@ -114,6 +117,7 @@ export class FeedClient {
       headers: {
         host: 'certplane',
         'certplane-terminator': this.#terminatorId,
+        'certplane-session': this.session,
         ...(body === undefined
           ? {}
           : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),

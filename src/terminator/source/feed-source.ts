@@ -112,7 +112,7 @@ class HttpFeedSource implements FeedSource {
   }
 
   acknowledge(acknowledgement: Acknowledgement): void {
-    this.#outbox.acknowledge(acknowledgement);
+    this.#outbox.acknowledge({ ...acknowledgement, session: this.#client.session });
   }
 
   report(report: ServedReport): void {

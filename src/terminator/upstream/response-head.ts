@@ -22,7 +22,7 @@ export interface ResponseHead {
 /** Where the body ends (RFC 9112 §6.3). */
 export type Framing = 'none' | 'chunked' | 'close' | { readonly length: number };
 
-const statusLine = /^HTTP\/1\.([01]) ([1-9]\d{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+const statusLine = /^HTTP\/1\.([01]) ([1-5]\d{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const forbidden = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -63,7 +63,7 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
     status,
     reason: start[3] ?? '',
     minor,
-    headers,
+    headers: status === 204 ? withoutLength(headers) : headers,
     framing: framingOf({ status, minor, method, lengths, transferEncoding }),
     keepAlive: minor === 1 && !options.includes('close'),
     keepAliveMs,
@@ -85,6 +85,11 @@ export function parseFields(lines: readonly string[], from: number): string[] {
   return fields;
 }
 
+/** RFC 9110 §8.6: a 204 has none, and clients rightly refuse one that does. */
+function withoutLength(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'content-length');
+}
+
 interface FramingInput {
   readonly status: number;
   readonly minor: number;
@@ -103,6 +108,7 @@ function framingOf({ status, minor, method, lengths, transferEncoding }: Framing
   if (another !== undefined || (length !== undefined && !/^\d{1,15}$/.test(length))) {
     throw new BadResponse('The Content-Length is malformed or contradicts itself.');
   }
+  if (status === 205 && Number(length ?? 0) > 0) throw new BadResponse('A 205 has a body.');
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 'none';
   if (transferEncoding !== undefined) return 'chunked';
   return length === undefined ? 'close' : { length: Number(length) };

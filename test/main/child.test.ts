@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Log } from '../../src/core/ports/log.ts';
+import { silentLog } from '../../src/core/ports/log.ts';
+import { ChildFailed, keepRunning, type Child } from '../../src/main/child.ts';
+import { tempDir, type TempDir } from '../support/tempdir.ts';
+import { until } from '../support/until.ts';
+
+/** A program that notes each start, says that it is ready, notes SIGHUP, and does what its last argument says. */
+const program = `
+import { appendFileSync, readFileSync, writeSync } from 'node:fs';
+const [log, behaviour] = process.argv.slice(2);
+const note = (text) => appendFileSync(log, text + '\\n');
+process.on('SIGHUP', () => note('hang-up'));
+process.on('SIGTERM', () => { note('end'); process.exit(0); });
+const starts = () => readFileSync(log, 'utf8').split('\\n').filter((line) => line.startsWith('start')).length;
+note('start ' + process.pid);
+if (behaviour === 'refuse') process.exit(3);
+if (behaviour === 'die-unready' && starts() === 1) process.kill(process.pid, 'SIGKILL');
+writeSync(Number(process.env.CERTPLANE_PARENT_FD), 'ready\\n');
+note('ready');
+if (behaviour === 'crash' && starts() < 4) setTimeout(() => process.exit(7), 1);
+setInterval(() => {}, 1000);
+`;
+
+interface Running extends AsyncDisposable {
+  readonly child: Child;
+  lines(): Promise<string[]>;
+  readonly waits: number[];
+}
+
+async function start(dir: TempDir, behaviour: string): Promise<Running> {
+  const bin = dir.join('program.mjs');
+  const file = dir.join('log');
+  await writeFile(bin, program);
+  await writeFile(file, '');
+  const stop = new AbortController();
+  const waits: number[] = [];
+  const log: Log = { ...silentLog, error: (_message, fields) => void waits.push(fields?.['afterMs'] as number) };
+  const child = keepRunning({ name: 'program', args: [file, behaviour], bin, log }, stop.signal);
+  return {
+    child,
+    waits,
+    lines: async () => (await readFile(file, 'utf8')).split('\n').filter((line) => line !== ''),
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await child.ended;
+    },
+  };
+}
+
+test('a child that ends is started again, after twice the wait each time', async () => {
+  await using dir = await tempDir();
+  await using running = await start(dir, 'crash');
+  await running.child.firstReady;
+  const lines = await until(
+    async () => {
+      const seen = await running.lines();
+      return seen.filter((line) => line === 'ready').length === 4 && seen;
+    },
+    { what: 'the fourth start' },
+  );
+  assert.equal(new Set(lines.filter((line) => line.startsWith('start'))).size, 4, 'each is a process of its own');
+  assert.deepEqual(running.waits, [50, 100, 200]);
+});
+
+test('a child that ends by itself before it was ever ready is not started again, and its exit code is told', async () => {
+  await using dir = await tempDir();
+  await using running = await start(dir, 'refuse');
+  await assert.rejects(running.child.firstReady, (error) => error instanceof ChildFailed && error.exitCode === 3);
+  await running.child.ended;
+  assert.equal((await running.lines()).length, 1);
+});
+
+test('a child that is killed before it was ready is started again', async () => {
+  await using dir = await tempDir();
+  await using running = await start(dir, 'die-unready');
+  await running.child.firstReady;
+  assert.equal((await running.lines()).filter((line) => line.startsWith('start')).length, 2);
+});
+
+test('SIGHUP waits until the child can take it, and then arrives once', async () => {
+  await using dir = await tempDir();
+  await using running = await start(dir, 'stay');
+  running.child.hangUp();
+  running.child.hangUp();
+  await running.child.firstReady;
+  await until(async () => (await running.lines()).includes('hang-up'), { what: 'the hang-up' });
+  running.child.hangUp();
+  const two = async () => (await running.lines()).filter((line) => line === 'hang-up').length === 2;
+  await until(two, { what: 'the second hang-up' });
+  assert.equal((await running.lines()).filter((line) => line.startsWith('start')).length, 1);
+});
+
+test('stopping sends SIGTERM and waits for the end', async () => {
+  await using dir = await tempDir();
+  let lines: () => Promise<string[]>;
+  {
+    await using running = await start(dir, 'stay');
+    ({ lines } = running);
+    await running.child.firstReady;
+  }
+  assert.equal((await lines()).at(-1), 'end');
+});
