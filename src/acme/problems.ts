@@ -111,7 +111,8 @@ export function concernsNames(problem: ProblemDocument | undefined, names: reado
 }
 
 function codeOf(status: number, problem: ProblemDocument | undefined): ErrorCode {
-  const known = codes[problemKind(problem)];
+  const kind = problemKind(problem);
+  const known = Object.hasOwn(codes, kind) ? codes[kind] : undefined; // a CA may say "toString"
   if (known !== undefined) return known;
   if (status === 429) return 'acme.rate-limited';
   if (status >= 500) return 'acme.server-error';

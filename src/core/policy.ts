@@ -15,12 +15,13 @@ export interface Verdict {
 
 /**
  * Whether a candidate may take the place of the current one. The order: valid now, chain complete, names covered,
- * later notAfter. Equal in all of them: the candidate wins (it is what was asked for last).
+ * later notAfter. Equal in all of them: the candidate wins (it is what was asked for last). `mayEndEarlier` leaves the
+ * end out: whoever offers it has judged that already, and may have a reason (a shorter lifetime is wanted, a key is lost).
  */
 export function judge(
   candidate: Candidate,
   current: Candidate | undefined,
-  context: { names: readonly string[]; now: number },
+  context: { names: readonly string[]; now: number; mayEndEarlier?: boolean },
 ): Verdict {
   const { now, names } = context;
   if (candidate.notBefore > now && (current === undefined || current.notAfter > now)) {
@@ -43,7 +44,7 @@ export function judge(
     if (difference > 0) return { action: 'use', message: 'It is better than the one in use.' };
     if (difference < 0) return { action: 'keep', message: `Refused: ${worse}.` };
   }
-  return candidate.notAfter < current.notAfter
+  return candidate.notAfter < current.notAfter && context.mayEndEarlier !== true
     ? { action: 'keep', message: 'Refused: it ends earlier than the one in use.' }
-    : { action: 'use', message: 'It lasts at least as long as the one in use.' };
+    : { action: 'use', message: 'It is at least as good as the one in use.' };
 }

@@ -85,9 +85,9 @@ function issuanceFinding(subject: CertificateView, now: number): Finding {
   const assessment = assess(subject, now);
   switch (phase) {
     case 'ready':
-      return assessment.code.startsWith('overdue')
-        ? problem('renewal-overdue', assessment.sentence, subject.next.reason.message)
-        : ok(message, code);
+      if (assessment.code.startsWith('overdue'))
+        return problem('renewal-overdue', assessment.sentence, subject.next.reason.message);
+      return assessment.code === 'held-up' ? problem(code, message) : ok(message, code);
     case 'pending':
     case 'issuing':
     case 'renewing':

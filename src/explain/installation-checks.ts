@@ -69,7 +69,9 @@ export function installationChecks({ view, clock }: InstallationChecksDeps): rea
 
 function isBehind(view: CertificateView, now: number): boolean {
   const { phase } = view.status;
-  return phase === 'failing' || phase === 'expired' || assess(view, now).code.startsWith('overdue');
+  if (phase === 'failing' || phase === 'expired') return true;
+  const { code } = assess(view, now);
+  return code.startsWith('overdue') || code === 'held-up';
 }
 
 function problemsFinding(problems: readonly Problem[], fine: string): Finding {

@@ -3,6 +3,7 @@
  * UI and alerts show the result. Ordered rules, the first that holds wins; all of them are shares of the lifetime,
  * never days.
  */
+import { errorCodes } from '../core/errors.ts';
 import type { CertificateView } from '../core/ports/control-view.ts';
 import { planRenewal } from '../core/renewal.ts';
 import { timeText } from '../core/time-text.ts';
@@ -101,6 +102,14 @@ const rules: readonly Rule[] = [
     urgency: 'attention',
     holds: (facts) => wanted(facts) && facts.overdueShare >= 1 / 4,
     sentence: overdueSentence,
+  },
+  {
+    code: 'held-up',
+    urgency: 'attention',
+    // A good certificate whose next step fails for a reason of our own: the state cannot be written, an issuer is gone.
+    holds: (facts) =>
+      wanted(facts) && facts.view.status.phase === 'ready' && facts.view.status.phaseReason.code in errorCodes,
+    sentence: (facts) => joined(phaseSentence(facts), endsSentence(facts)),
   },
   {
     code: 'lagging',

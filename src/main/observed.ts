@@ -1,6 +1,7 @@
 /** Certificates that terminators read from elsewhere (a directory, Secrets): watched, never renewed. */
 import type { CertificateView, ServedBy } from '../core/ports/control-view.ts';
 import type { Reason } from '../core/status.ts';
+import { timeText } from '../core/time-text.ts';
 
 export function observedCertificates(served: readonly ServedBy[], now: number): CertificateView[] {
   const byId = Map.groupBy(served, ({ certificateId }) => certificateId);
@@ -12,8 +13,8 @@ function observed(id: string, servedBy: readonly ServedBy[], now: number): Certi
   const first = servedBy.toSorted((a, b) => a.notAfter - b.notAfter)[0] as ServedBy;
   const expired = first.notAfter <= now;
   const reason: Reason = expired
-    ? { code: 'certificate.expired', message: `It ended ${new Date(first.notAfter).toISOString()}.` }
-    : { code: 'valid', message: `It is valid until ${new Date(first.notAfter).toISOString()}.` };
+    ? { code: 'certificate.expired', message: `It ended ${timeText(first.notAfter)}.` }
+    : { code: 'valid', message: `It is valid until ${timeText(first.notAfter)}.` };
   const nobody: Reason = {
     code: 'observed',
     message: `It is read from ${first.source}; whoever puts it there renews it.`,

@@ -6,7 +6,7 @@ export interface StoreHealth {
   /** The same store. */
   readonly store: CertificateStore;
   /** False after a write failed for the medium (`store.unavailable`, `store.corrupt`), until one succeeds. */
-  writable(): boolean;
+  readonly writable: () => boolean;
 }
 
 export function watchWrites(store: CertificateStore): StoreHealth {

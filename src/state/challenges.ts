@@ -4,7 +4,7 @@ import type { OrderRecord } from '../core/records.ts';
 import type { Feed } from './feed.ts';
 
 /** Feed keys of what an order has presented, or is about to. The state is the issuer's own, so nothing is taken for granted. */
-export function challengeKeys({ data }: OrderRecord): FeedKey[] {
+function challengeKeys({ data }: OrderRecord): FeedKey[] {
   const challenges = data['challenges'];
   if (!Array.isArray(challenges)) return [];
   return challenges.flatMap((one: unknown) => {

@@ -19,7 +19,8 @@ import type { Intake } from './intake/source-reader.ts';
 import type { LoadedEntry, TableEntry } from './intake/table.ts';
 import { wait } from './intake/wait.ts';
 import type { WorkerSettings } from './ipc/messages.ts';
-import { createTerminatorMetrics, MetricsAddress, type TerminatorMetrics } from './metrics.ts';
+import { MetricsAddress } from './metrics-address.ts';
+import { createTerminatorMetrics, type TerminatorMetrics } from './metrics.ts';
 import { Listeners } from './pool/listeners.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
 import type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
@@ -35,6 +36,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   return new TerminatorSupervisor(options);
 }
 
+const turnQuietMs = 250;
 const housekeepingMs = 5_000;
 const crashShownMs = 300_000;
 class TerminatorSupervisor implements Supervisor, Intake {
@@ -74,7 +76,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
       lagSeconds: () => this.#progress.lagMs() / 1000,
       feedConnected: () => !this.#problems.list().some(({ code }) => code === 'terminator.control-unreachable'),
     });
-    this.#metricsAddress = new MetricsAddress(this.#metrics.registry, () => this.status().ready);
+    const { registry } = this.#metrics;
+    this.#metricsAddress = new MetricsAddress({ registry, ready: () => this.status().ready, clock, log });
     this.#holdings = new Holdings({
       cache,
       problems: this.#problems,
@@ -96,8 +99,10 @@ class TerminatorSupervisor implements Supervisor, Intake {
         material: (slot) => this.#holdings.material(slot),
         onProgress: () => this.#progressed(),
         onCounters: (_worker, counters) => this.#metrics.count(counters),
-        onRefused: (message, subject) => {
-          this.#problems.set(`worker refused ${subject}`, { code: 'certificate.unparsable', message, subject });
+        onRefused: (refusal) => {
+          const { key: slot, code, message } = refusal;
+          this.#holdings.refuse(slot, refusal);
+          this.#problems.set(`worker refused ${slot}`, { code, message, subject: slot });
         },
         onCrash: (message) => this.#crashed(message),
       },
@@ -120,10 +125,11 @@ class TerminatorSupervisor implements Supervisor, Intake {
       terminatorId,
       clock,
       served: () => this.#holdings.served(),
-      state: () => {
-        const { problems, workers, listening } = this.status();
-        return { problems, workers, listening };
-      },
+      state: () => ({
+        problems: this.#problems.list(),
+        workers: this.#workers(),
+        listening: this.#listeners.list(),
+      }),
       send: (report) => feed.report(report),
     });
   }
@@ -152,7 +158,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const { live } = this.#pool;
     return {
       listening,
-      workers: live.map(({ pid, startedAt, connections }) => ({ pid, startedAt, connections })),
+      workers: this.#workers(),
       problems: this.#problems.list(),
       served: this.#holdings.served().size,
       ready: listening.length > 0 && live.length > 0 && this.#firstSet && this.#drained === undefined,
@@ -217,8 +223,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
 
   reached(...[source, revision, complete]: Parameters<Intake['reached']>): void {
     if (complete) this.#firstSet = true;
-    // What is refused now must be announced again after a restart, so the copy stays before it.
-    if (this.#readers.refusals(source).length === 0) this.#holdings.keepRevision(source, revision);
+    // What is refused or held now must be announced again after a restart, so the copy stays before it.
+    if (this.#readers.settled(source)) this.#holdings.keepRevision(source, revision);
     if (source === this.#options.feed.name) this.#progress.reached(revision, this.#pool.sequence);
     this.#progressed();
     this.#reporter.touch();
@@ -251,7 +257,12 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #progressed(): void {
     const { applied } = this.#pool;
     if (this.#holdings.settle(applied)) this.#reporter.touch();
-    this.#progress.settle(applied, this.#readers.refusals(this.#options.feed.name));
+    const { name } = this.#options.feed;
+    this.#progress.settle(applied, [...this.#readers.refusals(name), ...this.#holdings.refusals(name)]);
+  }
+
+  #workers(): SupervisorStatus['workers'] {
+    return this.#pool.live.map(({ pid, startedAt, connections }) => ({ pid, startedAt, connections }));
   }
 
   #crashed(message: string): void {
@@ -283,7 +294,9 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const sources = this.#readers.update(settings.sources);
     // The copy may have some of sources that have been taken out of the configuration meanwhile.
     if (sources !== undefined) this.#holdings.retainSources(sources);
-    await this.#metricsAddress.serve(settings.metrics).catch((error: unknown) => errors.push(toCertplaneError(error)));
+    await this.#metricsAddress
+      .serve(settings.metrics, this.#stop.signal)
+      .catch((error: unknown) => errors.push(toCertplaneError(error)));
     this.#problems.clearPrefix('listen ');
     for (const [i, { code, message }] of errors.entries()) this.#problems.set(`listen ${i}`, { code, message });
     this.#unopened = errors.length > 0;
@@ -298,11 +311,12 @@ class TerminatorSupervisor implements Supervisor, Intake {
     while (!signal.aborted) {
       this.#tableChanged = Promise.withResolvers();
       const turn = this.#holdings.nextTurn();
-      if (await wait(clock, turn?.at ?? clock.now() + 86_400_000, { signal, wake: this.#tableChanged.promise })) {
-        if (turn !== undefined && clock.now() >= turn.at)
-          this.#pool.apply([{ kind: 'certificate', names: turn.names }]);
-        this.#reporter.touch();
-      }
+      const at = turn?.at ?? clock.now() + 86_400_000;
+      if (!(await wait(clock, at, { signal, wake: this.#tableChanged.promise }))) return;
+      // Finding the next turn looks at the whole table, so a snapshot's many changes are waited out.
+      await wait(clock, Math.min(at, clock.now() + turnQuietMs), { signal });
+      if (turn !== undefined && clock.now() >= at) this.#pool.apply([{ kind: 'certificate', names: turn.names }]);
+      this.#reporter.touch();
     }
   }
 
@@ -321,6 +335,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     await this.drain();
     await Promise.all([...this.#tasks, this.#readers.ended()]);
     await this.#configuring;
+    await this.#listeners.closeAll(); // what a change under way has opened since
     await this.#metricsAddress[Symbol.asyncDispose]();
     await this.#holdings.flush();
   }

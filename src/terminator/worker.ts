@@ -1,7 +1,7 @@
 /** A worker process: the data plane, and the channel to the supervisor. Nothing else is loaded here. */
 import { CertplaneError } from '../core/errors.ts';
 import type { Refusal } from '../core/feed.ts';
-import type { FromWorker, SlotMaterial, SlotState, ToWorker } from './ipc/messages.ts';
+import type { FromWorker, MaterialAnswer, SlotState, ToWorker } from './ipc/messages.ts';
 import { DataPlane, type ListenTarget } from './plane/data-plane.ts';
 
 type Start = Extract<ToWorker, { type: 'start' }>;
@@ -11,24 +11,24 @@ const sameWarningEveryMs = 5_000;
 
 /** Pairs questions with answers. Answers run their callback in the order in which they came. */
 class Questions<T> {
-  readonly #waiting = new Map<number, (found: T | null) => void>();
+  readonly #waiting = new Map<number, (found: T) => void>();
   #last = 0;
 
-  ask(done: (found: T | null) => void): number {
+  ask(done: (found: T) => void): number {
     this.#last += 1;
     this.#waiting.set(this.#last, done);
     return this.#last;
   }
 
-  answer(id: number, found: T | null): void {
+  answer(id: number, found: T): void {
     this.#waiting.get(id)?.(found);
     this.#waiting.delete(id);
   }
 }
 
 class Worker {
-  readonly #resolves = new Questions<SlotState>();
-  readonly #materials = new Questions<SlotMaterial>();
+  readonly #resolves = new Questions<SlotState | null>();
+  readonly #materials = new Questions<MaterialAnswer>();
   readonly #warnedAt = new Map<string, number>();
   #plane: DataPlane | undefined;
   #drainMs = 30_000;

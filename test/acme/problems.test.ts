@@ -65,6 +65,11 @@ test('without a problem document the status decides', () => {
   ]);
 });
 
+test('a type that is named like a property of every object is a type like any other', () => {
+  const error = requestError({ ca: 'The CA', status: 400, problem: { type: 'toString' } });
+  assert.equal(error.code, 'acme.rejected');
+});
+
 test('any JSON is read into bounded, printable lines or nothing, and always makes one error of ours', () => {
   const anything = fc.oneof(
     fc.anything(),

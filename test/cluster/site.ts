@@ -14,7 +14,7 @@ import { startPebble, type Pebble } from '../support/pebble.ts';
 import { freePorts } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
-export const host = 'shop.example';
+const host = 'shop.example';
 const answer = 'served from a Secret';
 
 export interface ClusterSite extends AsyncDisposable {

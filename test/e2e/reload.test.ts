@@ -4,6 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CertificateList } from '../../src/api/contract/certificates.ts';
+import { startBackend } from '../support/backend.ts';
 import { startCertplane, type Certplane } from '../support/certplane.ts';
 import { fetchOnce } from '../support/http.ts';
 import { freePort } from '../support/ports.ts';
@@ -92,9 +93,6 @@ test('SIGHUP, reload and --watch apply a good file; a broken or half-empty one c
   await serves(certplane, 'a.localhost', place.https, 'alone');
   assert.equal((await serials(certplane))['file/a'], before['file/a'], 'what stays is not issued again');
 
-  const history = await certplane.cli(['show', 'a', '--json']);
-  assert.equal(history.code, 0, history.stderr);
-
   // The new address is open before the old one closes, so at every moment one of them answers.
   const moved = await freePort();
   let gaps = 0;
@@ -158,4 +156,29 @@ test('an empty file and an empty data directory are refused with a sentence', as
   await using certplane = await startCertplane({ configYaml: '', waitReady: false });
   assert.deepEqual(await certplane.exited, { code: 1, signal: null });
   assert.match(certplane.output, /There is nothing to do: .*has no certificates and no terminator/);
+});
+
+test('a later second signal ends the terminator although a request is open, and leaves nothing running', async () => {
+  const place = await site();
+  await using backend = await startBackend();
+  const slow = `    - { hosts: [slow.localhost], backend: ${backend.url} }`;
+  const yaml = yamlOf(place)
+    .replace('certificates:\n', 'certificates:\n  slow: { dnsNames: [slow.localhost], lifetime: 2h }\n')
+    .replace('  routes:\n', `  routes:\n${slow}\n`);
+  await using certplane = await startCertplane({ configYaml: yaml });
+  await until(async () => (await body(certplane, 'slow.localhost', place.https)) !== '', { what: 'the backend' });
+  const before = backend.requests;
+  const ca = await readFile(join(certplane.dir, 'data', 'ca', 'local.pem'), 'utf8');
+  const url = `https://slow.localhost:${place.https}/slow?ms=5000`;
+  const open = assert.rejects(fetchOnce(url, { ca, connectTo: { port: place.https } }));
+  await until(() => backend.requests > before, { what: 'the request at the backend' });
+  const startedAt = performance.now();
+  const isOver = (): boolean => {
+    if (certplane.process.exit === undefined) certplane.kill('SIGTERM');
+    return certplane.process.exit !== undefined;
+  };
+  await until(isOver, { everyMs: 200, what: 'the end' });
+  await open;
+  assert.ok(performance.now() - startedAt < 4_500, 'it did not wait for the request');
+  assert.deepEqual(certplane.processes(), []);
 });

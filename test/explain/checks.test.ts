@@ -271,6 +271,15 @@ suite('the checks of the installation', () => {
     assert.match(results['terminator']?.message ?? '', /^t1: \/certs: EACCES\.$/);
   });
 
+  test('a broken file is named once, with the first of its problems', async () => {
+    const results = await run((view) => {
+      const message = '/etc/c.yaml has 2 problems:\n/etc/c.yaml:1:1: error: one.\n/etc/c.yaml:2:1: error: two.';
+      view.problemList = [{ code: 'config.invalid', message, subject: '/etc/c.yaml', since: now }];
+    });
+    assert.equal(results['config']?.message, '/etc/c.yaml has 2 problems: /etc/c.yaml:1:1: error: one.');
+    assert.match(results['config'].advice ?? '', /certplane check/);
+  });
+
   test('a terminator that is gone is a problem, one that is behind only waits', async () => {
     const gone = await run((view) => void (view.terminatorList = [{ ...terminator, connected: false }]));
     assert.equal(gone['terminator']?.code, 'terminator.control-unreachable');

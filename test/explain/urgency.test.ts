@@ -57,6 +57,12 @@ suite('urgency', () => {
     assert.deepEqual(at(0, { ...failing, current: null, record: { failures: 3 } }), ['critical', 'never-issued']);
   });
 
+  test('a good certificate that is held up by an error wants attention before it is overdue', () => {
+    const phaseReason = { code: 'store.unavailable', message: 'Reading or writing the database failed.' };
+    assert.deepEqual(at(60, { status: { phase: 'ready', phaseReason } }), ['attention', 'held-up']);
+    assert.deepEqual(at(60, { status: { phase: 'ready', managed: 'removed', phaseReason } }), ['none', 'not-managed']);
+  });
+
   test('expired is critical, but for one that is neither wanted nor served', () => {
     assert.deepEqual(at(90), ['critical', 'expired']);
     assert.deepEqual(at(0, { status: { phase: 'expired' }, current: null }), ['critical', 'expired']);

@@ -17,13 +17,14 @@ interface Scene extends AcmeSetting<ManualClock> {
   readonly wait: (until: number) => Promise<void>;
 }
 
+const idleSolver = { present: async () => undefined, cleanUp: async () => undefined };
+
 /** A scripted CA, and time that moves only to where an order waits for. */
 async function scene(): Promise<Scene> {
   const stack = new AsyncDisposableStack();
   const ca = stack.use(await startScriptedCa());
   const clock = new ManualClock('2026-01-01T00:00:00Z');
-  const solver = () => ({ present: async () => undefined, cleanUp: async () => undefined });
-  const setting = acmeSetting({ directory: ca.directoryUrl, caPem: ca.caPem, clock, solver });
+  const setting = acmeSetting({ directory: ca.directoryUrl, caPem: ca.caPem, clock, solver: () => idleSolver });
   stack.defer(setting[Symbol.asyncDispose]);
   return Object.assign(setting, {
     ca,

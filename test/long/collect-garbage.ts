@@ -1,4 +1,4 @@
-/** Preloaded into the processes of a soak test: SIGUSR2 collects garbage, so that memory in use can be told from slack. */
+/** Preloaded into the processes of a soak test: SIGUSR2 collects garbage and prints what is in use after it. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -7,4 +7,6 @@ const collect = runInNewContext('gc') as () => void;
 process.on('SIGUSR2', () => {
   collect();
   collect();
+  const { heapUsed, external } = process.memoryUsage();
+  process.stderr.write(`memory ${process.pid} ${heapUsed + external}\n`);
 });

@@ -138,6 +138,15 @@ test(
       const had = before[i]?.openFiles ?? 0;
       assert.ok(Math.abs(openFiles - had) <= 5, `${role}: ${had} open files before, ${openFiles} after`);
     }
+    for (const { pid, role } of after) {
+      const inUse = [...certplane.output.matchAll(new RegExp(`^memory ${pid} (\\d+)$`, 'gm'))].map(([, n]) =>
+        Number(n),
+      );
+      const [early = 0, late = Infinity] = [inUse[0], inUse.at(-1)];
+      const text = `${role}, in use: ${megabytes(early)} before, ${megabytes(late)} after`;
+      t.diagnostic(text);
+      assert.ok(inUse.length === 2 && late < early * 1.15 + 4 * megabyte, text);
+    }
     assert.deepEqual(
       grown.filter(({ tooMuch }) => tooMuch).map(({ text }) => text),
       [],
@@ -210,23 +219,17 @@ function described(before: readonly Sample[], after: readonly Sample[]): string[
   });
 }
 
-/** The medians of the second and of the last quarter of the load, by process. */
+/**
+ * Resident memory: the medians of the second and of the last quarter of the load, by process. It includes what the
+ * allocators keep for later, so that its bound is wide; what is really in use has a narrow one.
+ */
 function grownMemory(samples: readonly Sample[][]): { text: string; tooMuch: boolean }[] {
   return (samples[0] ?? []).map(({ role, pid }) => {
     const rss = samples.flatMap((one) => one.filter((sample) => sample.pid === pid).map(({ rssBytes }) => rssBytes));
     const quarter = Math.floor(rss.length / 4);
-    if (process.env['SOAK_TRACE'])
-      console.log(
-        role,
-        Array.from({ length: 16 }, (_, i) =>
-          Math.round(
-            median(rss.slice(Math.floor((i * rss.length) / 16), Math.floor(((i + 1) * rss.length) / 16))) / 1e6,
-          ),
-        ).join(' '),
-      );
     const [early, late] = [median(rss.slice(quarter, 2 * quarter)), median(rss.slice(3 * quarter))];
     const text = `${role}: ${megabytes(early)} in the second quarter, ${megabytes(late)} in the last`;
-    return { text, tooMuch: late > early + Math.max(0.15 * early, 20 * megabyte) };
+    return { text, tooMuch: late > early + Math.max(0.5 * early, 64 * megabyte) };
   });
 }
 

@@ -26,7 +26,7 @@ setInterval(() => {}, 1000);
 
 interface Running extends AsyncDisposable {
   readonly child: Child;
-  lines(): Promise<string[]>;
+  readonly lines: () => Promise<string[]>;
   readonly waits: number[];
 }
 

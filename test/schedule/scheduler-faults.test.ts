@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { CertificateSpec } from '../../src/core/certificate.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { ScriptedCa, ScriptedIssuer } from '../support/scripted-issuer.ts';
 import { day, hour, minute, plant, signal, spec } from './support/plant.ts';
+
+const keyed = (size: 256 | 384): CertificateSpec[] =>
+  Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`, { key: { algorithm: 'ecdsa', size } }));
 
 test('never (§5.1): after a full disk a renewal brings a new certificate, not the one that could not be kept', async () => {
   const clock = new ManualClock();
@@ -56,8 +60,6 @@ test('a mass re-issue that is accepted twice stays accepted', async () => {
   const issuer = new ScriptedIssuer('ca', ca);
   const issuers = new Map([['ca', issuer]]);
   await using now = await plant({ clock, issuers: [issuer], concurrency: 1 });
-  const keyed = (size: 256 | 384) =>
-    Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`, { key: { algorithm: 'ecdsa', size } }));
   await now.apply(...keyed(256));
   await clock.advance(day);
   const { promise: gate, resolve } = Promise.withResolvers<void>();
@@ -82,8 +84,6 @@ test('accepting counts for changes that were made just before it', async () => {
   const clock = new ManualClock();
   const ca = new ScriptedCa(clock, 90 * day);
   await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)] });
-  const keyed = (size: 256 | 384) =>
-    Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`, { key: { algorithm: 'ecdsa', size } }));
   await now.apply(...keyed(256));
   await clock.advance(day);
   const applied = now.registry.onChange(() => {

@@ -6,6 +6,7 @@ import { rawBackend, talk } from './support/raw.ts';
 
 /** What a backend may send that node's own response objects refuse to take, or might. */
 const answers: Record<string, { text: string; status: number }> = {
+  'a body and no trailers': { text: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc', status: 200 },
   'a Link in early hints that is no link': {
     text: 'HTTP/1.1 103 Early Hints\r\nLink: nonsense\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
     status: 200,

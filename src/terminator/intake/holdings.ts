@@ -1,5 +1,13 @@
 import { toCertplaneError } from '../../core/errors.ts';
-import type { CertificateItem, ChallengeItem, FeedItem, FeedKey, Revision, ServedEntry } from '../../core/feed.ts';
+import type {
+  CertificateItem,
+  ChallengeItem,
+  FeedItem,
+  FeedKey,
+  Refusal,
+  Revision,
+  ServedEntry,
+} from '../../core/feed.ts';
 import type { TerminatorSettings } from '../../core/route.ts';
 import type { SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
 import type { LastGoodCache } from './last-good.ts';
@@ -30,6 +38,8 @@ export class Holdings {
   readonly #ledger = new ServedLedger();
   readonly #challenges = new Map<string, string>();
   readonly #materials: MaterialStore;
+  /** By slot: versions that a worker could not load. */
+  readonly #refused = new Map<string, Refusal>();
 
   constructor(deps: HoldingsDeps) {
     this.#deps = deps;
@@ -46,7 +56,9 @@ export class Holdings {
       revisions = state.revisions;
       for (const { source, item, entry } of state.items) {
         if (item.kind === 'certificate' && entry === undefined) continue;
-        items.set(source, [...(items.get(source) ?? []), item]);
+        const list = items.get(source);
+        if (list === undefined) items.set(source, [item]);
+        else list.push(item);
         if (item.kind === 'settings') settings = item.settings;
         else if (item.kind === 'challenge') this.#challenges.set(item.token, item.keyAuthorization);
         else if (entry !== undefined) {
@@ -83,7 +95,22 @@ export class Holdings {
     return entry === undefined ? undefined : { ...entry, bundle: await this.#materials.bundle(entry) };
   }
 
+  /** A worker could not load the version of the slot and goes on with the one before. */
+  refuse(slot: string, refusal: Refusal): void {
+    this.#ledger.refuse(slot);
+    this.#refused.set(slot, refusal);
+  }
+
+  /** Versions of a source that are in the table and could not be loaded. */
+  refusals(source: string): readonly Refusal[] {
+    return [...this.#refused].flatMap(([slot, refusal]) => {
+      const entry = this.#table.get(slot);
+      return entry?.source === source ? [{ ...refusal, key: `certificate/${entry.certificateId}` }] : [];
+    });
+  }
+
   put({ entry, bundle }: LoadedEntry, item: CertificateItem): void {
+    this.#refused.delete(entry.slot);
     const names = this.#table.set(entry);
     this.#materials.put(entry, item, bundle);
     this.#ledger.record(this.#deps.apply({ kind: 'certificate', slot: entry.slot, names }), entry.slot, entry);
@@ -92,6 +119,7 @@ export class Holdings {
   drop(slot: string): void {
     const entry = this.#table.get(slot);
     if (entry === undefined) return;
+    this.#refused.delete(slot);
     const names = this.#table.delete(slot);
     this.#materials.remove(entry.source, `certificate/${entry.certificateId}`);
     this.#ledger.record(this.#deps.apply({ kind: 'certificate', slot, gone: true, names }), slot, undefined);

@@ -86,5 +86,5 @@ export class MaterialStore {
 }
 
 function memoryKey(entry: TableEntry): string {
-  return `${entry.slot} ${entry.versionId}`;
+  return `${entry.slot} ${entry.fingerprint256}`;
 }

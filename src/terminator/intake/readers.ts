@@ -6,6 +6,7 @@ import type { Log } from '../../core/ports/log.ts';
 import type { SourceSpec } from '../../core/route.ts';
 import type { Problems } from './problems.ts';
 import { SourceReader, type Intake } from './source-reader.ts';
+import { wait } from './wait.ts';
 
 export interface ReadersDeps {
   readonly feed: CertificateSource;
@@ -28,6 +29,9 @@ export interface Before {
   readonly revisions: ReadonlyMap<string, Revision>;
 }
 
+/** After a reading that failed in a way nobody has foreseen. */
+const readAgainMs = 5_000;
+
 const rankOf = { files: 1, kubernetesSecrets: 2 } as const;
 
 /** The sources that are read now: the feed for life, the others as settings say. */
@@ -49,26 +53,30 @@ export class Readers {
   }
 
   readFeed(): void {
-    this.#read('feed', this.#deps.feed, 0);
+    this.#read('feed', this.#deps.feed, { rank: 0 });
   }
 
   /** Begins and ends reading as the specs ask. Returns the names of all sources, or undefined when one cannot be made. */
   update(specs: readonly SourceSpec[]): ReadonlySet<string> | undefined {
     const { problems, sourceFor, feed } = this.#deps;
     const wanted = new Map(specs.map((spec) => [JSON.stringify(spec), spec]));
-    for (const [key, running] of this.#running) if (key !== 'feed' && !wanted.has(key)) running.stop();
+    const leaving = [...this.#running].filter(([key]) => key !== 'feed' && !wanted.has(key)).map(([, one]) => one);
     problems.clearPrefix('source-config ');
     let complete = true;
     for (const [key, spec] of wanted) {
       if (this.#running.has(key)) continue;
       try {
-        this.#read(key, sourceFor(spec), rankOf[spec.kind]);
+        const source = sourceFor(spec);
+        // The same source, read in another way: its certificates are served until the new reading tells otherwise.
+        const before = leaving.find(({ source: { name } }) => name === source.name);
+        this.#read(key, source, { rank: rankOf[spec.kind], before });
       } catch (error) {
         complete = false;
         const { code, message } = toCertplaneError(error, 'terminator.source-unreadable');
         problems.set(`source-config ${key}`, { code, message });
       }
     }
+    for (const { stop } of leaving) stop();
     const names = [...this.#running.values()].map(({ source }) => source.name);
     return complete ? new Set([feed.name, ...names]) : undefined;
   }
@@ -76,6 +84,11 @@ export class Readers {
   /** What a source announced and is not used. */
   refusals(source: string): readonly Refusal[] {
     return [...this.#running.values()].find(({ source: { name } }) => name === source)?.reader.refusals ?? [];
+  }
+
+  /** Whether everything a source announced is what is served. */
+  settled(source: string): boolean {
+    return [...this.#running.values()].find(({ source: { name } }) => name === source)?.reader.settled ?? true;
   }
 
   async confirmShrink(): Promise<void> {
@@ -87,24 +100,43 @@ export class Readers {
     await Promise.all(this.#reading);
   }
 
-  #read(key: string, source: CertificateSource, rank: number): void {
+  #read(
+    key: string,
+    source: CertificateSource,
+    { rank, before }: { rank: number; before?: Running | undefined },
+  ): void {
     const { intake, problems, clock, log } = this.#deps;
     const reader = new SourceReader({ source, rank, intake, problems, clock, log });
-    reader.restore(this.#before.items.get(source.name) ?? []);
+    if (before === undefined) reader.restore(this.#before.items.get(source.name) ?? []);
+    else before.reader.handOver(reader);
     const own = new AbortController();
     const signal = AbortSignal.any([this.#signal, own.signal]);
-    const reading = reader.run(this.#before.revisions.get(source.name), signal).catch((error: unknown) => {
-      const { code, message } = toCertplaneError(error);
-      log.error('A source has ended; what it had stays served.', { source: source.name, code, error: message });
-      problems.set(`source ${source.name} ended`, { code, message, subject: source.name });
-    });
+    const reading = this.#readOn(source, reader, signal);
     const stop = (): void => {
       own.abort();
-      this.#running.delete(key);
+      if (this.#running.get(key)?.reader === reader) this.#running.delete(key);
       reader.dispose();
     };
     this.#running.set(key, { source, reader, stop });
     this.#reading.add(reading);
     void reading.finally(() => this.#reading.delete(reading));
+  }
+
+  /** Reads until the signal. What goes wrong on the way is a problem, and the source is read from its beginning again. */
+  async #readOn(source: CertificateSource, reader: SourceReader, signal: AbortSignal): Promise<void> {
+    const { problems, clock, log } = this.#deps;
+    const key = `source ${source.name} ended`;
+    let since = this.#before.revisions.get(source.name);
+    while (!signal.aborted) {
+      try {
+        await reader.run(since, signal);
+      } catch (error) {
+        const { code, message } = toCertplaneError(error);
+        log.error('Reading a source failed; what it had stays served.', { source: source.name, code, error: message });
+        problems.set(key, { code, message, subject: source.name });
+      }
+      since = undefined;
+      if (await wait(clock, clock.now() + readAgainMs, { signal })) problems.clear(key);
+    }
   }
 }

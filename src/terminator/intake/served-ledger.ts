@@ -19,6 +19,12 @@ export class ServedLedger {
     this.#pending.push({ sequence, slot, entry });
   }
 
+  /** A worker could not take what the slot was to have: what it had stays in effect. */
+  refuse(slot: SlotId): void {
+    const kept = this.#pending.filter((pending) => pending.slot !== slot);
+    this.#pending.splice(0, this.#pending.length, ...kept);
+  }
+
   /** Everything up to `applied` is in effect. True when that changed anything. */
   settle(applied: number, now: number): boolean {
     let settled = 0;
@@ -26,8 +32,7 @@ export class ServedLedger {
       if (sequence > applied) break;
       settled += 1;
       if (entry === undefined) this.#served.delete(slot);
-      else if (this.#served.get(slot)?.entry.versionId !== entry.versionId)
-        this.#served.set(slot, { entry, since: now });
+      else if (!isSame(this.#served.get(slot)?.entry, entry)) this.#served.set(slot, { entry, since: now });
     }
     this.#pending.splice(0, settled);
     return settled > 0;
@@ -45,4 +50,9 @@ export class ServedLedger {
     }
     return entries;
   }
+}
+
+/** A control plane that began anew may give the number of a version again. */
+function isSame(a: TableEntry | undefined, b: TableEntry): boolean {
+  return a?.versionId === b.versionId && a.fingerprint256 === b.fingerprint256;
 }

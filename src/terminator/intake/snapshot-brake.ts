@@ -10,6 +10,10 @@ export class SnapshotBrake {
   #named = new Set<FeedKey>();
   #held = new Set<FeedKey>();
 
+  get holds(): boolean {
+    return this.#held.size > 0;
+  }
+
   /** A part of a snapshot. A part of another revision begins a new one. */
   collect(revision: Revision, items: readonly FeedItem[]): void {
     const text = formatRevision(revision);

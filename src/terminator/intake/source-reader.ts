@@ -1,5 +1,5 @@
 import type { Bundle } from '../../core/bundle.ts';
-import { errorCodes, isAbort, toCertplaneError, type ErrorCode } from '../../core/errors.ts';
+import { errorCodes, toCertplaneError, type ErrorCode } from '../../core/errors.ts';
 import {
   feedKey,
   type CertificateItem,
@@ -76,6 +76,11 @@ export class SourceReader {
     for (const item of items) this.#known.set(feedKey(item), item);
   }
 
+  /** What is served is what the source announced last: nothing is refused, nothing is held by the brake. */
+  get settled(): boolean {
+    return this.#contenders.size === 0 && !this.#brake.holds;
+  }
+
   get refusals(): readonly Refusal[] {
     return [...this.#contenders.values()].map(({ refusal }) => refusal);
   }
@@ -103,6 +108,13 @@ export class SourceReader {
       this.#deps.problems.clear(this.#problemKey('shrunk'));
       return Promise.resolve();
     });
+  }
+
+  /** Another reader of the same source goes on from here; what is served stays. */
+  handOver(successor: SourceReader): void {
+    successor.restore(this.#known.values());
+    this.#known.clear();
+    this.#deps.problems.clearPrefix(this.#problemKey(''));
   }
 
   /** The source is no longer configured: everything from it goes, unless another source serves the host. */
@@ -199,7 +211,7 @@ export class SourceReader {
     try {
       bundle = await source.material(item.versionId, signal);
     } catch (error) {
-      if (signal.aborted || isAbort(error)) return;
+      if (signal.aborted) return;
       const { code, message } = toCertplaneError(error, 'terminator.source-unreadable');
       const retryAt = clock.now() + Math.min(longestRetryMs, firstRetryMs * 2 ** failures);
       this.#contend({ item, refusal: { key: feedKey(item), code, message }, retryAt, failures: failures + 1 });
@@ -210,7 +222,11 @@ export class SourceReader {
     try {
       const facts = admit(item, bundle);
       const now = clock.now();
-      const verdict = judge(facts, current, { names: intake.wantedNames(current, item), now });
+      const verdict = judge(facts, current, {
+        names: intake.wantedNames(current, item),
+        now,
+        mayEndEarlier: this.#deps.rank === 0, // control has judged it
+      });
       if (verdict.action === 'use') {
         const entry = { ...facts, slot, versionId: item.versionId, certificateId: item.certificateId };
         intake.put({ entry: tableEntry(entry, source.name, this.#deps.rank), bundle }, item);
@@ -249,9 +265,10 @@ export class SourceReader {
     const { clock } = this.#deps;
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
-      const next = Math.min(...[...this.#contenders.values()].map(({ retryAt }) => retryAt ?? Infinity));
+      let next = clock.now() + 86_400_000;
+      for (const { retryAt } of this.#contenders.values()) next = Math.min(next, retryAt ?? Infinity);
       // Whatever is announced or due first.
-      if (!(await wait(clock, Math.min(next, clock.now() + 86_400_000), { signal, wake: this.#wake.promise }))) return;
+      if (!(await wait(clock, next, { signal, wake: this.#wake.promise }))) return;
       const now = clock.now();
       for (const { item, retryAt, failures } of this.#contenders.values()) {
         if (signal.aborted) return;

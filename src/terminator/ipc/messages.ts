@@ -22,6 +22,9 @@ export interface SlotMaterial extends SlotState {
   readonly bundle: Bundle;
 }
 
+/** What a worker gets that asks for a slot: null when it is empty, `unreadable` when its key cannot be had right now. */
+export type MaterialAnswer = SlotMaterial | 'unreadable' | null;
+
 /** Settings with what only the supervisor knows. */
 export interface WorkerSettings {
   readonly settings: TerminatorSettings;
@@ -53,7 +56,7 @@ export type ToWorker =
   | { readonly type: 'unlisten'; readonly id: number }
   | { readonly type: 'apply'; readonly sequence: number; readonly changes: readonly WorkerChange[] }
   | { readonly type: 'resolved'; readonly id: number; readonly found: SlotState | null }
-  | { readonly type: 'material'; readonly id: number; readonly found: SlotMaterial | null }
+  | { readonly type: 'material'; readonly id: number; readonly found: MaterialAnswer }
   | { readonly type: 'drain'; readonly deadlineMs: number };
 
 /** Counts since the last message; `connections` is the number now. Keys of the records are label values. */

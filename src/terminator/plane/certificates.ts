@@ -1,9 +1,9 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Bundle } from '../../core/bundle.ts';
-import { toCertplaneError } from '../../core/errors.ts';
+import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
 import type { Refusal } from '../../core/feed.ts';
 import { wildcardFor } from '../../core/names.ts';
-import type { SlotId, SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
+import type { MaterialAnswer, SlotId, SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
 import { Lru } from './lru.ts';
 
 /** A certificate loaded for TLS. */
@@ -14,7 +14,7 @@ export interface InUse extends SlotState {
 /** Asks the supervisor. The callbacks run while its message is handled, before any later message is. */
 export interface Lookups {
   resolve(host: string, done: (found: SlotState | null) => void): void;
-  material(slot: SlotId, done: (found: SlotMaterial | null) => void): void;
+  material(slot: SlotId, done: (found: MaterialAnswer) => void): void;
 }
 
 export interface CertificateLimits {
@@ -57,9 +57,13 @@ export class WorkerCertificates {
 
   /** What serves a host; undefined when nothing does. */
   async use(host: string): Promise<InUse | undefined> {
-    const state = await this.describe(host);
-    if (state === undefined) return undefined;
-    return this.#contexts.get(state.slot) ?? (await this.#load(state.slot));
+    for (;;) {
+      const state = await this.describe(host);
+      if (state === undefined) return undefined;
+      const found = this.#contexts.get(state.slot) ?? (await this.#load(state.slot));
+      // Emptied while it was asked for; by now something else may answer for the host.
+      if (found !== undefined || this.#hosts.get(host)?.slot === state.slot) return found;
+    }
   }
 
   /** What would serve a host, without loading it. */
@@ -68,13 +72,15 @@ export class WorkerCertificates {
     return this.#hosts.get(host) ?? (await this.#resolve(host));
   }
 
-  /** The bundle that serves a host, for where a context is not enough. */
+  /** The bundle that serves a host, for where a context is not enough; throws `terminator.cache-unreadable`. */
   async material(host: string): Promise<SlotMaterial | undefined> {
     const state = await this.describe(host);
     if (state === undefined) return undefined;
-    const { promise, resolve } = Promise.withResolvers<SlotMaterial | undefined>();
-    this.#lookups.material(state.slot, (found) => resolve(found ?? undefined));
-    return await promise;
+    const { promise, resolve } = Promise.withResolvers<MaterialAnswer>();
+    this.#lookups.material(state.slot, resolve);
+    const found = await promise;
+    if (found === 'unreadable') throw unreadable();
+    return found ?? undefined;
   }
 
   /**
@@ -120,6 +126,7 @@ export class WorkerCertificates {
       this.#lookups.material(slot, (found) => {
         this.#loading.delete(slot);
         try {
+          if (found === 'unreadable') throw unreadable();
           resolve(found === null ? undefined : this.#store(found));
         } catch (error) {
           reject(error);
@@ -134,11 +141,12 @@ export class WorkerCertificates {
     this.#lookups.material(slot, (found) => {
       try {
         // Gone again meanwhile: the removal comes as a change of its own.
+        if (found === 'unreadable') throw unreadable();
         if (found !== null && this.#contexts.has(slot)) this.#store(found);
         resolve(undefined);
       } catch (error) {
-        const { message } = toCertplaneError(error);
-        resolve({ key: slot, code: 'certificate.unparsable', message: `A worker cannot load it: ${message}` });
+        const { code, message } = toCertplaneError(error, 'certificate.unparsable');
+        resolve({ key: slot, code, message: `A worker cannot load it: ${message}` });
       }
     });
     return promise;
@@ -154,4 +162,8 @@ export class WorkerCertificates {
 /** A context for SNICallback: certificate and key only, since node takes everything else from the server's own. */
 function contextOf(bundle: Bundle): SecureContext {
   return createSecureContext({ cert: bundle.chainPem, key: bundle.keyPem });
+}
+
+function unreadable(): CertplaneError {
+  return new CertplaneError('terminator.cache-unreadable', 'The key material cannot be read right now.');
 }

@@ -163,9 +163,9 @@ export class DataPlane {
   /** Puts the default certificate in place for clients that send no server name; the old one stays where that fails. */
   async refreshDefault(): Promise<void> {
     const { defaultHost } = this.#settings.settings;
-    const found = defaultHost === undefined ? undefined : await this.certificates.material(defaultHost);
-    if (found?.versionId === this.#defaultVersion) return;
     try {
+      const found = defaultHost === undefined ? undefined : await this.certificates.material(defaultHost);
+      if (found?.versionId === this.#defaultVersion) return;
       this.#tls.setDefault(found?.bundle, found?.names);
       this.#defaultVersion = found?.versionId;
     } catch (error) {

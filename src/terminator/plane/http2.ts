@@ -181,14 +181,14 @@ class Http2Outbound implements Outbound {
   }
 
   inform(status: number, headers: readonly string[]): void {
-    if (this.#stream.headersSent || this.#stream.destroyed) return;
+    if (this.#stream.headersSent || this.#stream.destroyed || this.#stream.closed) return;
     if (status === 100) this.#stream.additionalHeaders({ ':status': 100 });
     else if (status === 103) this.#stream.additionalHeaders({ ':status': 103, link: headerValues(headers, 'link') });
   }
 
   head(status: number, _reason: string, headers: readonly string[]): void {
     this.status = status;
-    if (this.#stream.destroyed) return;
+    if (this.#stream.destroyed || this.#stream.closed) return;
     // Asking for trailers costs a frame, so only where somebody said there may be some.
     const waitForTrailers = this.trailersWanted || headerValues(headers, 'trailer').length > 0;
     this.#stream.respond([':status', String(status), ...headers] as never, { waitForTrailers });
@@ -214,7 +214,7 @@ class Http2Outbound implements Outbound {
     for (let i = 0; i < this.#trailers.length; i += 2) {
       (trailers[(this.#trailers[i] as string).toLowerCase()] ??= []).push(this.#trailers[i + 1] as string);
     }
-    if (this.#trailers.length > 0) this.#stream.sendTrailers(trailers);
-    else this.#stream.close(); // nothing to add: this ends the stream
+    // None at all are an empty DATA frame that ends the stream; `close` would leave it open for the client.
+    this.#stream.sendTrailers(trailers);
   }
 }

@@ -93,9 +93,9 @@ export class WorkerHandle {
   }
 }
 
-/** Workers need no credentials, so they get none. */
+/** Credentials stand in variables of any name, so only those are passed on that node and the TLS library know. */
+const workerVariables = /^(?:PATH|TZ|LANG|LC_\w+|NODE_(?!TEST_CONTEXT|CHANNEL)\w+|OPENSSL_\w+|SSL_\w+|LD_\w+|UV_\w+)$/;
+
 function workerEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('CERTPLANE_') && name !== 'NODE_TEST_CONTEXT'),
-  );
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => workerVariables.test(name)));
 }

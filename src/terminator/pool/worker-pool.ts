@@ -1,7 +1,16 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { FromWorker, SlotMaterial, SlotState, ToWorker, WorkerChange, WorkerCounters } from '../ipc/messages.ts';
+import type { Refusal } from '../../core/feed.ts';
+import type {
+  FromWorker,
+  MaterialAnswer,
+  SlotMaterial,
+  SlotState,
+  ToWorker,
+  WorkerChange,
+  WorkerCounters,
+} from '../ipc/messages.ts';
 import type { BoundSocket } from './bound-socket.ts';
 import { WorkerHandle, type WorkerExit } from './worker-handle.ts';
 
@@ -18,7 +27,8 @@ export interface WorkerPoolDeps {
   /** The least that every live worker has in effect has grown, or the workers have changed. */
   onProgress(): void;
   onCounters(worker: WorkerHandle, counters: WorkerCounters): void;
-  onRefused(message: string, slot: string): void;
+  /** A worker could not take what a change has in store; the refusal's key is the slot. */
+  onRefused(refusal: Refusal): void;
   /** Sentence about a worker that ended without being asked to. */
   onCrash(sentence: string): void;
 }
@@ -41,6 +51,7 @@ export class WorkerPool {
   #sequence = 0;
   #lastSocket = 0;
   #crashes = 0;
+  #lookedAt = performance.now();
   #stopping = false;
 
   /** `signal` ends waiting for a restart; `drain` ends the workers. */
@@ -111,8 +122,13 @@ export class WorkerPool {
 
   /** Ends workers that have stopped talking; call it every few seconds. */
   killSilent(): void {
+    const now = performance.now();
+    // Whoever was asleep is this process (suspended, or too busy to read): what workers said has yet to be heard.
+    const slept = now - this.#lookedAt > silentMs / 2;
+    this.#lookedAt = now;
+    if (slept) for (const worker of this.#workers) worker.heardAt = now;
     for (const worker of this.#workers) {
-      if (!worker.draining && performance.now() - worker.heardAt > silentMs) worker.kill();
+      if (!worker.draining && now - worker.heardAt > silentMs) worker.kill();
     }
   }
 
@@ -171,7 +187,7 @@ export class WorkerPool {
         break;
       case 'applied':
         worker.applied = message.sequence;
-        for (const refusal of message.refusals) this.#deps.onRefused(refusal.message, refusal.key);
+        for (const refusal of message.refusals) this.#deps.onRefused(refusal);
         this.#deps.onProgress();
         break;
       case 'counters':
@@ -193,15 +209,17 @@ export class WorkerPool {
    * must not get the older one afterwards.
    */
   async #giveMaterial(worker: WorkerHandle, id: number, slot: string): Promise<void> {
-    let found: SlotMaterial | undefined;
+    let answer: MaterialAnswer;
     try {
+      let found: SlotMaterial | undefined;
       do found = await this.#deps.material(slot);
       while (found?.versionId !== this.#deps.currentVersion(slot));
+      answer = found ?? null;
     } catch (error) {
       this.#deps.log.error('The material of a certificate cannot be read.', { slot, error: String(error) });
-      found = undefined;
+      answer = 'unreadable';
     }
-    worker.send({ type: 'material', id, found: found ?? null });
+    worker.send({ type: 'material', id, found: answer });
   }
 }
 

@@ -35,7 +35,7 @@ const stallMs = 30_000;
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 /** Control and terminator start side by side: for this long the first connection may fail without being trouble. */
-const startingMs = 3_000;
+const startingMs = 5_000;
 const partSize = 500;
 
 /** Client of the wire protocol in `core/feed.ts`. Reconnects by itself and resumes where it was. */
@@ -90,7 +90,7 @@ class HttpFeedSource implements FeedSource {
           if (signal.aborted) return;
           const { message } = toCertplaneError(error);
           const problem = { code: 'terminator.control-unreachable', message };
-          if (!troubled && clock.now() >= quietUntil) {
+          if (!troubled && !(isAbsent(error) && clock.now() < quietUntil)) {
             troubled = true;
             yield { type: 'trouble', problem };
           }
@@ -189,4 +189,10 @@ class HttpFeedSource implements FeedSource {
       done.abort();
     }
   }
+}
+
+/** Nobody listens on the socket, or it is not even there. */
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED';
 }

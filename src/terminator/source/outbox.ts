@@ -19,7 +19,8 @@ export class Outbox {
   /** Everything reported so far, as one. */
   #served = new Map<CertificateId, ServedEntry>();
   #latest: ServedReport | undefined;
-  /** Reported and not yet sent. */
+  #connected = false;
+  /** Reported on this connection and not yet sent. */
   #pending: ServedReport[] = [];
   #wake = Promise.withResolvers<void>();
 
@@ -39,7 +40,8 @@ export class Outbox {
     for (const id of report.gone) this.#served.delete(id);
     for (const entry of report.served) this.#served.set(entry.certificateId, entry);
     this.#latest = report;
-    this.#pending.push(report);
+    // Without a connection there is nothing to keep: the next one begins with everything.
+    if (this.#connected) this.#pending.push(report);
     this.#wake.resolve();
   }
 
@@ -52,6 +54,7 @@ export class Outbox {
   async run(signal: AbortSignal): Promise<void> {
     this.#acknowledged = undefined;
     this.#pending = this.#everything();
+    this.#connected = true;
     const stop = (): void => this.#wake.resolve();
     signal.addEventListener('abort', stop);
     while (!signal.aborted) {
@@ -65,6 +68,8 @@ export class Outbox {
       }
     }
     signal.removeEventListener('abort', stop);
+    this.#connected = false;
+    this.#pending = [];
   }
 
   /** Acknowledgements first: an issuance may wait for one. False: there is nothing to say. */

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { requestHead, responseHeaders, type Forwarding } from '../../../src/terminator/plane/headers.ts';
+import {
+  passableTrailers,
+  requestHead,
+  responseHeaders,
+  type Forwarding,
+} from '../../../src/terminator/plane/headers.ts';
 
 function head(headers: readonly string[], overrides: Partial<Forwarding> = {}): string {
   return requestHead({
@@ -19,7 +24,7 @@ test('the backend gets the host as the client wrote it, and who asked for it how
   assert.equal(
     head(['Host', 'ignored', 'Accept', '*/*', 'X-Forwarded-For', '203.0.113.1', 'X-Forwarded-Proto', 'http']),
     'GET /x HTTP/1.1\r\nHost: shop.test:8443\r\nAccept: */*\r\n' +
-      'X-Forwarded-For: 203.0.113.1, 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.test:8443\r\n\r\n',
+      'X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.test:8443\r\n\r\n',
   );
 });
 
@@ -75,4 +80,40 @@ test('responses lose what belongs to the backend connection, and HTTP/2 gets low
   const headers = ['Content-Type', 'a', 'Connection', 'X-Hop', 'X-Hop', '1', 'Set-Cookie', 'x', 'Set-Cookie', 'y'];
   assert.deepEqual(responseHeaders(headers, false), ['Content-Type', 'a', 'Set-Cookie', 'x', 'Set-Cookie', 'y']);
   assert.deepEqual(responseHeaders(headers, true), ['content-type', 'a', 'set-cookie', 'x', 'set-cookie', 'y']);
+});
+
+test('what a client says about its own origin is not passed on, however it is spelt', () => {
+  const claims = [
+    'Forwarded',
+    'X-Real-IP',
+    'X_Real_IP',
+    'X-Forwarded-Port',
+    'x_forwarded_for',
+    'X-Forwarded_Proto',
+    'Proxy',
+  ];
+  const text = head([...claims.flatMap((name) => [name, 'lie']), 'X-Forwarder', 'kept', 'Pragma', 'kept']);
+  assert.doesNotMatch(text, /lie/);
+  assert.match(text, /X-Forwarder: kept\r\nPragma: kept\r\n/);
+});
+
+test('trailers say nothing that frames, routes or authenticates a message', () => {
+  const kept = ['grpc-status', '0', 'X-Sum', '1'];
+  const dropped = [
+    'Content-Length',
+    '9',
+    'Transfer-Encoding',
+    'chunked',
+    'Host',
+    'x',
+    'Authorization',
+    'x',
+    'X-Forwarded-For',
+    'x',
+    'Connection',
+    'close',
+    'Trailer',
+    'x',
+  ];
+  assert.deepEqual(passableTrailers([...dropped, ...kept]), kept);
 });

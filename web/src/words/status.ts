@@ -53,7 +53,6 @@ export const historyLooks: Readonly<Record<HistoryEntry['kind'], Look>> = {
   'delivery-failed': { label: 'Delivery failed', icon: 'alert', tone: 'warn' },
   config: { label: 'Configuration', icon: 'file', tone: 'idle' },
   admin: { label: 'Admin', icon: 'person', tone: 'idle' },
-  served: { label: 'Served', icon: 'terminator', tone: 'ok' },
   removed: { label: 'Removed', icon: 'dash', tone: 'idle' },
 };
 

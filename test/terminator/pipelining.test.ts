@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import test from 'node:test';
+import { until } from '../support/until.ts';
+import { proxyRoute, startTerminator, type TestTerminator } from './support/harness.ts';
+import { rawBackend, talk, type RawBackend } from './support/raw.ts';
+
+const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`;
+
+async function served(backend: RawBackend): Promise<TestTerminator> {
+  const terminator = await startTerminator({ routes: [proxyRoute('a.test', backend.url)], settings: { workers: 1 } });
+  await terminator.serve('file/a', 1, 'a.test');
+  return terminator;
+}
+
+test('pipelined requests reach the backend one after the other and are answered in order', async () => {
+  const asked: string[] = [];
+  let open = 0;
+  let most = 0;
+  await using backend = await rawBackend((socket) =>
+    socket.on('data', (chunk) => {
+      const path = chunk.toString().split(' ')[1] ?? '';
+      asked.push(path);
+      most = Math.max(most, (open += 1));
+      setImmediate(() => {
+        open -= 1;
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path.length}\r\n\r\n${path}`);
+      });
+    }),
+  );
+  await using terminator = await served(backend);
+  const paths = Array.from({ length: 40 }, (_, i) => `/${i}`);
+  const socket = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  const answer = await talk(socket, paths.map(request).join(''), (text) => text.endsWith('/39'));
+  assert.deepEqual(asked, paths);
+  assert.deepEqual(
+    [...answer.matchAll(/\r\n\r\n(\/\d+)/g)].map(([, path]) => path),
+    paths,
+  );
+  assert.equal(most, 1);
+});
+
+test('what a client has pipelined ends with its connection, and more than a hundred ahead ends the connection', async () => {
+  await using backend = await rawBackend(() => undefined); // never answers
+  await using terminator = await served(backend);
+  const impatient = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  impatient.write(request('/').repeat(50));
+  await until(() => backend.sockets.length === 1);
+  impatient.destroy();
+  await until(() => backend.sockets.every(({ destroyed }) => destroyed), { what: 'the end of the backend request' });
+  assert.equal(backend.sockets.length, 1);
+  const flooding = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  flooding.on('error', () => undefined);
+  flooding.write(request('/').repeat(101));
+  await once(flooding.resume(), 'close');
+  assert.ok(backend.sockets.length <= 2);
+});
