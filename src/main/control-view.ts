@@ -120,8 +120,9 @@ export function createControlView(deps: ControlViewDeps): ControlParts {
     },
     changed: () => tell([], true),
     settled: async (mostMs, signal) => {
+      const terminator = deps.expectsTerminator();
       const isSettled = (): boolean =>
-        (!deps.expectsTerminator() || isServing(terminators)) && view.certificates().every(isQuiet);
+        (!terminator || isServing(terminators)) && view.certificates().every((one) => isQuiet(one, terminator));
       await settled(isSettled, { mostMs, view, clock, signal });
     },
     [Symbol.dispose]: () => subscriptions.dispose(),
@@ -151,8 +152,12 @@ async function settled(
 }
 
 /** Nothing is on its way any more: what can be had is there and where it belongs. */
-function isQuiet({ status: { managed, phase, delivery } }: CertificateView): boolean {
-  return managed !== 'managed' || (phase !== 'pending' && phase !== 'issuing' && delivery !== 'lagging');
+function isQuiet({ status, current, servedBy }: CertificateView, terminator: boolean): boolean {
+  const { managed, phase, delivery } = status;
+  if (managed !== 'managed' || delivery === 'failed') return true;
+  if (phase === 'pending' || phase === 'issuing' || delivery === 'lagging') return false;
+  // Between being stored and being in the feed nobody knows of it yet.
+  return !terminator || current === undefined || servedBy.length > 0;
 }
 
 export function isServing(terminators: Terminators): boolean {

@@ -22,13 +22,15 @@ export function stopSignals(env: NodeJS.ProcessEnv = process.env): StopSignals {
   const stop = new AbortController();
   const force = new AbortController();
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  // A child counts from its parent's signal, which comes after the parent's own: half the time leaves room for that.
+  const windowMs = env[parentPipeVariable] === undefined ? sameSignalMs : sameSignalMs / 2;
   let firstAt = 0;
   const onSignal = (): void => {
     if (!stop.signal.aborted) {
       firstAt = performance.now();
       stop.abort();
       resolve();
-    } else if (performance.now() - firstAt > sameSignalMs) force.abort();
+    } else if (performance.now() - firstAt > windowMs) force.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

@@ -25,7 +25,7 @@ import { Listeners } from './pool/listeners.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
 import type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
 
-export type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
+export type { Supervisor, SupervisorOptions } from './supervisor-port.ts';
 
 /**
  * The terminator: reads sources, decides what answers for which host, and keeps workers that serve it. `start` resolves

@@ -169,16 +169,15 @@ test('a later second signal ends the terminator although a request is open, and 
   await until(async () => (await body(certplane, 'slow.localhost', place.https)) !== '', { what: 'the backend' });
   const before = backend.requests;
   const ca = await readFile(join(certplane.dir, 'data', 'ca', 'local.pem'), 'utf8');
-  const url = `https://slow.localhost:${place.https}/slow?ms=5000`;
-  const open = assert.rejects(fetchOnce(url, { ca, connectTo: { port: place.https } }));
+  const url = `https://slow.localhost:${place.https}/hang`;
+  const open = assert.rejects(fetchOnce(url, { ca, connectTo: { port: place.https }, timeoutMs: 60_000 }));
   await until(() => backend.requests > before, { what: 'the request at the backend' });
-  const startedAt = performance.now();
   const isOver = (): boolean => {
     if (certplane.process.exit === undefined) certplane.kill('SIGTERM');
     return certplane.process.exit !== undefined;
   };
-  await until(isOver, { everyMs: 200, what: 'the end' });
+  // The backend never answers and a drain lasts 30 s by default: only the second signal can end it before.
+  await until(isOver, { everyMs: 200, timeoutMs: 20_000, what: 'the end' });
   await open;
-  assert.ok(performance.now() - startedAt < 4_500, 'it did not wait for the request');
   assert.deepEqual(certplane.processes(), []);
 });

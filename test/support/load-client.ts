@@ -55,7 +55,7 @@ async function work(lane: Lane): Promise<void> {
       latenciesMs.push(monotonicMs() - startedMs);
     } catch (error) {
       failures += 1;
-      print(describe(error, request, servername));
+      print(describe(error, { request, servername, startedMs }));
       // A server that is away must not be answered with a storm.
       await delay(20);
     }
@@ -65,10 +65,14 @@ async function work(lane: Lane): Promise<void> {
   }
 }
 
-function describe(error: unknown, request: number, servername: string): LoadFailure {
+function describe(
+  error: unknown,
+  { request, servername, startedMs }: Pick<LoadFailure, 'request' | 'servername' | 'startedMs'>,
+): LoadFailure {
   const cause = error as Partial<LoadFailure> & { code?: string; message?: string };
   return {
     type: 'failure',
+    startedMs,
     atMs: monotonicMs(),
     mode,
     servername,

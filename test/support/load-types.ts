@@ -36,7 +36,8 @@ export interface LoadOptions {
 
 export interface LoadFailure {
   type: 'failure';
-  /** See `monotonicMs`. */
+  /** When the request was begun, and when it failed; see `monotonicMs`. */
+  startedMs: number;
   atMs: number;
   mode: LoadMode;
   servername: string;

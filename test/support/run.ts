@@ -3,8 +3,8 @@
  *
  *   node test/support/run.ts [long|cluster] [FILTER…] [--name PATTERN]
  *
- * FILTER is a part of a test file's path. Without a suite: everything under test/ two files at a time, then test/load
- * alone, so that nothing else competes with a load test for the CPU.
+ * FILTER is a part of a test file's path. Without a suite: everything under test/ two files at a time, then the
+ * rotation under load alone, so that nothing else competes with it for the CPU.
  */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,9 +37,12 @@ const suites: Record<'default' | 'long' | 'cluster', Suite[]> = {
       concurrency: 2,
       limitMs: 600_000,
     },
-    { title: 'load tests', pattern: 'test/load/*.test.ts', concurrency: 1, limitMs: 600_000 },
+    { title: 'load test', pattern: 'test/load/rotation.test.ts', concurrency: 1, limitMs: 600_000 },
   ],
-  long: [{ title: 'long tests', pattern: 'test/long/*.test.ts', concurrency: 1, limitMs: 1_200_000 }],
+  long: [
+    { title: 'killed processes under load', pattern: 'test/load/processes.test.ts', concurrency: 1, limitMs: 600_000 },
+    { title: 'long tests', pattern: 'test/long/*.test.ts', concurrency: 1, limitMs: 1_200_000 },
+  ],
   cluster: [{ title: 'cluster tests', pattern: 'test/cluster/*.test.ts', concurrency: 1, limitMs: 1_200_000 }],
 };
 

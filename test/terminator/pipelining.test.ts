@@ -41,7 +41,7 @@ test('pipelined requests reach the backend one after the other and are answered 
 });
 
 test('what a client has pipelined ends with its connection, and more than a hundred ahead ends the connection', async () => {
-  await using backend = await rawBackend(() => undefined); // never answers
+  await using backend = await rawBackend((socket) => socket.resume()); // never answers
   await using terminator = await served(backend);
   const impatient = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
   impatient.write(request('/').repeat(50));

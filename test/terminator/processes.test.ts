@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
+import { silentLog } from '../../src/core/ports/log.ts';
 import { defaultTimeouts } from '../../src/core/route.ts';
+import { systemClock } from '../../src/core/system-clock.ts';
+import { createFeedSource } from '../../src/terminator/source/feed-source.ts';
 import { startBackend } from '../support/backend.ts';
 import { startLoad } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
+import { tempDir } from '../support/tempdir.ts';
+import { TestCa } from '../support/test-ca.ts';
 import { until } from '../support/until.ts';
 import {
   proxyRoute,
@@ -14,6 +19,7 @@ import {
   untilReady,
   type TestTerminator,
 } from './support/harness.ts';
+import type { TestFeed } from './support/test-feed.ts';
 
 function pids(terminator: TestTerminator): number[] {
   return terminator.supervisor.status().workers.map(({ pid }) => pid);
@@ -70,6 +76,54 @@ test('never (§5.3): workers that are added and taken away under load fail no re
   assert.deepEqual(load.failures, []);
 });
 
+test('a worker that dies while control is dead returns with the same certificates and challenge answers', async () => {
+  const ca = await TestCa.create();
+  await using directory = await tempDir();
+  const shared = {
+    ca,
+    cacheDirectory: directory.path,
+    routes: [respondRoute('a.test', 'a')],
+    settings: { workers: 1 },
+  };
+  let serial: string;
+  {
+    await using terminator = await startTerminator(shared);
+    ({ serial } = await terminator.serve('file/a', 1, 'a.test'));
+    const answer = { type: 'http-01', token: 'tok', identifier: 'a.test', keyAuthorization: 'tok.key' } as const;
+    await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'challenge', ...answer }));
+  }
+  // Started anew beside a control process that is not there: all there is to serve from is the last-good copy.
+  const source = {
+    socketPath: directory.join('nobody.sock'),
+    terminatorId: 'test',
+    clock: systemClock,
+    log: silentLog,
+  };
+  await using again = await startTerminator({ ...shared, feed: createFeedSource(source) as TestFeed });
+  for (let i = 0; i < 2; i += 1) {
+    const [victim] = pids(again) as [number];
+    assert.equal(await again.serial('a.test'), serial);
+    process.kill(victim, 'SIGKILL');
+    await until(() => pids(again).length === 1 && !pids(again).includes(victim), { what: 'the replacement' });
+    assert.equal(await again.serial('a.test'), serial);
+    assert.equal((await again.fetch('a.test', '/')).body, 'a');
+    assert.equal((await again.plain('x.test', '/.well-known/acme-challenge/tok')).body, 'tok.key');
+  }
+});
+
+test('never (§5.9): workers get no variable of the environment that may be a credential', async (t) => {
+  const { readFile } = await import('node:fs/promises');
+  if (process.platform !== 'linux') return t.skip('needs /proc');
+  process.env['DNS_API_TOKEN'] = 'secret';
+  t.after(() => delete process.env['DNS_API_TOKEN']);
+  await using terminator = await startTerminator({ settings: { workers: 1 }, routes: [respondRoute('a.test', 'a')] });
+  await terminator.serve('file/a', 1, 'a.test');
+  assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
+  const environment = await readFile(`/proc/${pids(terminator)[0]}/environ`, 'utf8');
+  assert.match(environment, /(?:^|\0)PATH=/);
+  assert.doesNotMatch(environment, /DNS_API_TOKEN|secret/);
+});
+
 test('a worker that crashes again and again is started less and less often, and comes back', async () => {
   await using terminator = await startTerminator({ settings: { workers: 1 }, routes: [respondRoute('a.test', 'a')] });
   await terminator.serve('file/a', 1, 'a.test');
@@ -96,7 +150,7 @@ test('never (§5.10): draining lets a request end, takes no new connection and l
   await using backend = await startBackend();
   const terminator = await startTerminator({
     routes: [proxyRoute('a.test', backend.url)],
-    settings: { timeouts: { ...defaultTimeouts, drainMs: 10_000 } },
+    settings: { timeouts: { ...defaultTimeouts, drainMs: 600_000 } },
   });
   try {
     await terminator.serve('file/a', 1, 'a.test');
@@ -105,11 +159,12 @@ test('never (§5.10): draining lets a request end, takes no new connection and l
     const idle = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
     await until(() => backend.openConnections === 1);
     const before = pids(terminator);
-    const closed = once(idle.resume(), 'close');
+    let closed = false;
+    idle.resume().once('close', () => (closed = true));
     const drained = terminator.supervisor.drain();
     const { status, headers } = await slow;
     assert.deepEqual([status, headers['connection']], [200, 'close']);
-    await closed;
+    await until(() => closed, { what: 'the end of a connection that was never used' });
     await drained;
     assert.equal(before.some(isAlive), false);
     assert.equal(terminator.supervisor.status().ready, false);
@@ -131,6 +186,24 @@ test('what does not end by itself is cut at the drain deadline', async () => {
   const rejected = assert.rejects(hanging);
   await terminator[Symbol.asyncDispose]();
   await rejected;
+});
+
+test('a drain that is cut ends at once, with what is still open', async () => {
+  await using backend = await startBackend();
+  await using terminator = await startTerminator({
+    routes: [proxyRoute('a.test', backend.url)],
+    settings: { timeouts: { ...defaultTimeouts, drainMs: 600_000 } },
+  });
+  await terminator.serve('file/a', 1, 'a.test');
+  const cut = assert.rejects(terminator.fetch('a.test', '/hang'));
+  await until(() => backend.openConnections === 1);
+  const before = pids(terminator);
+  const drained = terminator.supervisor.drain();
+  terminator.supervisor.cut();
+  await drained;
+  await cut;
+  assert.equal(before.some(isAlive), false);
+  assert.deepEqual(terminator.supervisor.status().workers, []);
 });
 
 test('a new address is open before the old one closes, and the rest of the settings changes in place', async () => {

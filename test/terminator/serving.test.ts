@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createLastGoodCache } from '../../src/terminator/cache.ts';
+import type { SourceSpec } from '../../src/core/route.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/tempdir.ts';
 import { TestCa } from '../support/test-ca.ts';
@@ -9,6 +10,10 @@ import { respondRoute, startTerminator, type TestTerminator } from './support/ha
 import { TestFeed } from './support/test-feed.ts';
 
 const hour = 3_600_000;
+
+function secretsWith(selector: string): SourceSpec {
+  return { kind: 'kubernetesSecrets', namespace: 'shop', selector };
+}
 
 function refused(
   terminator: TestTerminator,
@@ -48,7 +53,7 @@ test('never (§5.1): what is broken, mismatched or lacks a name is refused by co
   assert.deepEqual(feed.acknowledgements.at(-1)?.refusals, []);
 });
 
-test('never (§5.1): an expired, an incomplete or a sooner ending one does not take the place of a better one', async () => {
+test('never (§5.1): an expired or an incomplete one does not take the place of a better one', async () => {
   await using terminator = await startTerminator();
   const { feed } = terminator;
   const now = Date.now();
@@ -58,13 +63,12 @@ test('never (§5.1): an expired, an incomplete or a sooner ending one does not t
     notBefore: new Date(now - 9 * hour),
     notAfter: new Date(now - hour),
   });
-  const sooner = await terminator.issue({ dnsNames: ['a.test'], notAfter: new Date(now + 24 * hour) });
   const whole = await terminator.issue({ dnsNames: ['a.test'], notAfter: new Date(now + 96 * hour) });
   const incomplete = {
     ...whole,
     chainPem: `${whole.chainPem.split('-----END CERTIFICATE-----')[0]}-----END CERTIFICATE-----\n`,
   };
-  for (const [i, bundle] of [expired, sooner, incomplete].entries()) {
+  for (const [i, bundle] of [expired, incomplete].entries()) {
     const revision = feed.publishCertificate('file/a', i + 2, bundle);
     assert.deepEqual(await refused(terminator, revision), ['certificate/file/a certificate.worse'], String(i));
     assert.equal(await terminator.serial('a.test'), good.serial);
@@ -82,6 +86,27 @@ test('never (§5.1): an expired, an incomplete or a sooner ending one does not t
     ),
   );
   assert.equal(terminator.supervisor.status().served, 2);
+});
+
+test('a version that ends sooner is taken from control, which has judged it, and never (§5.1) from another source', async () => {
+  const files = new TestFeed({ name: 'files:/certs', epoch: 'files' });
+  await using terminator = await startTerminator({
+    settings: { sources: [{ kind: 'files', directory: '/certs' }] },
+    sources: () => files,
+  });
+  const issue = (host: string, hours: number): ReturnType<TestTerminator['issue']> =>
+    terminator.issue({ dnsNames: [host], notAfter: new Date(Date.now() + hours * hour) });
+  await terminator.serve('file/a', 1, { dnsNames: ['a.test'], notAfter: new Date(Date.now() + 48 * hour) });
+  const sooner = await issue('a.test', 24);
+  assert.deepEqual(await refused(terminator, terminator.feed.publishCertificate('file/a', 2, sooner)), []);
+  assert.equal(await terminator.serial('a.test'), sooner.serial);
+
+  const theirs = await issue('b.test', 48);
+  files.publishCertificate('seen/files/b', 1, theirs);
+  await until(async () => (await terminator.serial('b.test')) === theirs.serial);
+  files.publishCertificate('seen/files/b', 2, await issue('b.test', 24));
+  await until(() => terminator.supervisor.status().problems.some(({ code }) => code === 'certificate.worse'));
+  assert.equal(await terminator.serial('b.test'), theirs.serial);
 });
 
 test('never (§5.1): a certificate from the future is held and takes over when its time comes', async () => {
@@ -256,4 +281,68 @@ test('an unreadable copy is reported, and the terminator starts without it', asy
   assert.ok(terminator.supervisor.status().problems.some(({ code }) => code === 'terminator.cache-unreadable'));
   const { serial } = await terminator.serve('file/a', 1, 'a.test');
   assert.equal(await terminator.serial('a.test'), serial);
+});
+
+test('never (§5.7): what the brake holds is still held, and said, after a restart', async () => {
+  await using directory = await tempDir();
+  const shared = { ca: await TestCa.create(), feed: new TestFeed(), cacheDirectory: directory.path };
+  {
+    await using terminator = await startTerminator(shared);
+    for (const host of ['a', 'b', 'c']) await terminator.serve(`file/${host}`, 1, `${host}.test`);
+    shared.feed.forget('certificate/file/a', 'certificate/file/b');
+    await shared.feed.acknowledged(shared.feed.snapshot());
+  }
+  await using again = await startTerminator(shared);
+  await until(() => again.supervisor.status().problems.some(({ code }) => code === 'terminator.source-shrunk'));
+  assert.ok(await again.serial('a.test'));
+  await again.supervisor.confirmShrink();
+  await assert.rejects(again.handshake('a.test'));
+});
+
+test('never (§5.3): a source that is read in another way serves on until the new reading says otherwise', async () => {
+  const before = new TestFeed({ name: 'secrets:shop', epoch: 'before' });
+  const after = new TestFeed({ name: 'secrets:shop', epoch: 'after' });
+  await using terminator = await startTerminator({
+    settings: { sources: [secretsWith('a')] },
+    sources: (asked) => (asked.kind === 'kubernetesSecrets' && asked.selector === 'a' ? before : after),
+  });
+  const bundle = await terminator.issue('a.test');
+  before.publishCertificate('seen/secrets/a', 1, bundle);
+  await until(async () => (await terminator.serial('a.test')) === bundle.serial);
+  const answersLate = Promise.withResolvers<void>();
+  const subscribe = after.subscribe.bind(after);
+  after.subscribe = async function* (options) {
+    await answersLate.promise;
+    yield* subscribe(options);
+  };
+  const settings = { ...terminator.settings, sources: [secretsWith('b')] };
+  await terminator.feed.acknowledged(terminator.feed.publish({ kind: 'settings', settings }));
+  assert.equal(await terminator.serial('a.test'), bundle.serial);
+  after.publishCertificate('seen/secrets/b', 1, await terminator.issue('b.test'));
+  answersLate.resolve();
+  await until(async () => await terminator.serial('b.test'));
+  await assert.rejects(terminator.handshake('a.test'), 'one of two is no collapse');
+});
+
+test('a source whose reading fails for an unforeseen reason is read again, and serves on meanwhile', async () => {
+  const clock = new ManualClock(Date.now());
+  const feed = new TestFeed();
+  const subscribe = feed.subscribe.bind(feed);
+  let subscribed = 0;
+  feed.subscribe = async function* (options) {
+    subscribed += 1;
+    for await (const event of subscribe(options)) {
+      if (subscribed === 1 && event.type === 'removed') throw new TypeError('unforeseen');
+      yield event;
+    }
+  };
+  await using terminator = await startTerminator({ clock, feed });
+  const { serial } = await terminator.serve('file/a', 1, 'a.test');
+  feed.remove('challenge/none');
+  await until(() => terminator.supervisor.status().problems.some(({ message }) => message.includes('unforeseen')));
+  assert.equal(await terminator.serial('a.test'), serial);
+  await clock.advance(5_000);
+  await until(() => subscribed === 2);
+  await terminator.serve('file/b', 1, 'b.test');
+  assert.deepEqual(terminator.supervisor.status().problems, []);
 });

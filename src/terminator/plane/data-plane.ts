@@ -25,6 +25,8 @@ export interface DataPlaneOptions {
 /** What `server.listen` takes: a bound socket from the supervisor, or an address. */
 export type ListenTarget = Parameters<TcpServer['listen']>[0];
 
+/** While draining: a connection without a request for this long is closed. */
+const quietMs = 500;
 const limits = { contexts: 2_000, hosts: 20_000 };
 
 /** Everything between accepted sockets and backends in one worker. */
@@ -182,7 +184,7 @@ export class DataPlane {
     if (this.#sockets.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onQuiet = resolve;
-      const quiet = setInterval(() => this.#closeQuiet(), 250);
+      const quiet = setInterval(() => this.#closeQuiet(), quietMs);
       const deadline = setTimeout(resolve, deadlineMs);
       await promise;
       clearInterval(quiet);

@@ -83,11 +83,12 @@ export function createHttp1(options: Http1Options): Http1Server {
   });
   // Header deadlines are watched from this event on, which would otherwise come from `listen`.
   server.emit('listening');
-  const quiet = new WeakMap<Duplex, Http1Outbound>();
+  const quiet = new WeakMap<Duplex, object>();
   const closeQuiet = (): void => {
     for (const socket of open) {
-      const last = exchangeOn.get(socket);
-      if (last?.over !== true) continue;
+      const exchange = exchangeOn.get(socket);
+      if (exchange?.over === false) continue;
+      const last = exchange ?? socket; // opened ahead and never used: quiet, too
       if (quiet.get(socket) === last) socket.destroy();
       else quiet.set(socket, last);
     }

@@ -134,7 +134,10 @@ class FilesSource implements CertificateSource {
 async function stampOf({ chainFile, keyFile }: CertificateFiles): Promise<string> {
   const stamps: string[] = [];
   for (const file of new Set([chainFile, keyFile])) {
-    const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+    const found = await stat(file);
+    // Opening a named pipe would wait for a writer, and everything else here with it.
+    if (!found.isFile()) throw new CertplaneError('terminator.source-unreadable', 'It is not a regular file.');
+    const { ino, size, mtimeMs, ctimeMs } = found;
     stamps.push(`${file} ${ino} ${size} ${mtimeMs} ${ctimeMs}`);
   }
   return stamps.join('\n');

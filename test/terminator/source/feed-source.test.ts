@@ -248,3 +248,29 @@ test('never (§5.9): material that is not a bundle is refused without quoting it
   server.closeAllConnections();
   server.close();
 });
+
+test('while both start, a control process that is not there yet is no trouble; after five seconds it is', async () => {
+  await using root = await tempDir();
+  const clock = new ManualClock();
+  const options = { socketPath: root.join('feed.sock'), terminatorId: 'test', clock, log: silentLog };
+  const events: SourceEvent[] = [];
+  const stop = new AbortController();
+  const ended = (async () => {
+    for await (const event of createFeedSource(options).subscribe({ signal: stop.signal })) events.push(event);
+  })();
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      await until(() => clock.pending.length > 0);
+      await clock.advance(100);
+    }
+  };
+  await pass(4_500);
+  assert.equal(events.length, 0);
+  await pass(5_000);
+  assert.deepEqual(
+    events.map((event) => event.type === 'trouble' && event.problem?.code),
+    ['terminator.control-unreachable'],
+  );
+  stop.abort();
+  await ended;
+});

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -29,6 +30,8 @@ certificateSourceContract('files', async () => {
     [Symbol.asyncDispose]: async () => await root[Symbol.asyncDispose](),
   };
 });
+
+const noPipes = process.platform === 'win32';
 
 interface Watched extends AsyncDisposable {
   readonly directory: string;
@@ -186,6 +189,24 @@ test('a directory that is not there yet is trouble until it is', async () => {
   const { chainPem, keyPem } = await bundle('a.test');
   await put(root.join('later'), { 'a.pem': chainPem + keyPem });
   await until(() => events.some((event) => event.type === 'snapshot' && event.items.length === 1));
+  stop.abort();
+  await ended;
+});
+
+test('a named pipe among the certificates is reported and holds nothing up', { skip: noPipes }, async () => {
+  await using root = await tempDir();
+  const { chainPem, keyPem } = await bundle('a.test');
+  await put(root.path, { 'a.pem': chainPem + keyPem });
+  execFileSync('mkfifo', [root.join('b.pem')]);
+  const stop = new AbortController();
+  const events: SourceEvent[] = [];
+  const source = createFilesSource({ directory: root.path, clock: systemClock, log: silentLog });
+  const ended = (async () => {
+    for await (const event of source.subscribe({ signal: stop.signal })) events.push(event);
+  })();
+  await until(() => events.length === 2);
+  assert.ok(events[0]?.type === 'snapshot' && events[0].items.length === 1);
+  assert.ok(events[1]?.type === 'trouble' && events[1].problem?.message.includes('not a regular file'));
   stop.abort();
   await ended;
 });
