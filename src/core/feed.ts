@@ -14,7 +14,7 @@
  */
 import type { CertificateId, VersionId } from './certificate.ts';
 import type { ErrorCode } from './errors.ts';
-import type { TerminatorSettings } from './route.ts';
+import type { TerminatorSettings } from './terminator.ts';
 
 export interface Revision {
   /** Changes when the log starts over; opaque. */

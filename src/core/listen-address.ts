@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { ListenAddress } from './route.ts';
+import type { ListenAddress } from './terminator.ts';
 
 /** `127.0.0.1:8484`, `[::1]:8484`: as it stands in a URL, a message or a configuration file. */
 export function formatAddress({ host, port }: ListenAddress): string {

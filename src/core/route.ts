@@ -1,77 +1,78 @@
-/** What the terminator is told to do: listeners, sources and routes. Travels in the feed as one `settings` item. */
+/** Which requests go where, and what is changed on the way. */
 
-export interface ListenAddress {
-  /** `0.0.0.0`, `::` (dual stack), `127.0.0.1`, … */
-  readonly host: string;
-  readonly port: number;
+/**
+ * `prefix` matches by path element (`/a` matches `/a` and `/a/b`, not `/ab`); `exact` compares whole paths; `regex` is
+ * matched from the beginning on an engine that takes linear time (no look-around, no back-references).
+ */
+export interface PathMatch {
+  readonly kind: 'prefix' | 'exact' | 'regex';
+  readonly value: string;
+}
+
+export interface HeaderMatch {
+  /** Lower-case. */
+  readonly name: string;
+  /** Absent: the header has to be there, with any value. */
+  readonly value?: string | undefined;
+}
+
+/** Applied in this order: remove, set (replaces), add. Names are lower-case. */
+export interface HeaderChanges {
+  readonly remove: readonly string[];
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+}
+
+/** What becomes of the matched prefix (of the whole path for `exact` and `regex`); the query is kept. */
+export interface PathRewrite {
+  readonly kind: 'replace-prefix' | 'replace-path';
+  readonly value: string;
+}
+
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly scheme?: 'http' | 'https' | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly path?: PathRewrite | undefined;
 }
 
 export type RouteAction =
-  | { readonly kind: 'proxy'; readonly origin: string }
+  | {
+      readonly kind: 'proxy';
+      /** Key in `TerminatorSettings.backends`. */
+      readonly backend: string;
+      readonly rewrite?: PathRewrite | undefined;
+      /** Host header for the backend; absent: the client's. */
+      readonly host?: string | undefined;
+    }
   | {
       readonly kind: 'respond';
       readonly status: number;
       readonly body: string;
       readonly headers: Readonly<Record<string, string>>;
-    };
+    }
+  | RedirectAction
+  /** The bytes inside TLS go to the backend as they are. Owns its hosts whole. */
+  | { readonly kind: 'tcp'; readonly backend: string }
+  /** The TLS connection itself goes to the backend unread, chosen by server name. Owns its hosts whole. */
+  | { readonly kind: 'passthrough'; readonly backend: string };
 
 export interface Route {
+  /** Stands in metrics and logs. */
+  readonly name: string;
   /** Canonical names; exact or one-label wildcard. */
   readonly hosts: readonly string[];
-  /** Prefix by path element; `/` matches everything. The longest wins. */
-  readonly path: string;
+  /** Of several that match: exact before the longest prefix before a regex; then more conditions; then the earlier one. */
+  readonly path: PathMatch;
+  /** Absent: any. */
+  readonly methods?: readonly string[] | undefined;
+  /** All have to match. */
+  readonly headers?: readonly HeaderMatch[] | undefined;
   readonly action: RouteAction;
+  readonly requestHeaders?: HeaderChanges | undefined;
+  readonly responseHeaders?: HeaderChanges | undefined;
+  /** Over plain http: lead to https (308), or serve the route there, too. */
+  readonly http: 'redirect' | 'serve';
 }
-
-export type SourceSpec =
-  | { readonly kind: 'files'; readonly directory: string }
-  | {
-      readonly kind: 'kubernetesSecrets';
-      readonly namespace: string | undefined;
-      readonly selector: string | undefined;
-    };
-
-/** How a terminator finds the Kubernetes API; absent fields mean in-cluster credentials. */
-export interface KubernetesAccess {
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
-}
-
-export interface TerminatorTimeouts {
-  readonly handshakeMs: number;
-  /** From accept (or the previous response) to a complete request head. */
-  readonly headerMs: number;
-  /** Keep-alive connection without a request. */
-  readonly idleMs: number;
-  /** Backend: connect, and any gap without a byte. */
-  readonly backendConnectMs: number;
-  readonly backendIdleMs: number;
-  /** After "stop": how long open connections may go on. */
-  readonly drainMs: number;
-}
-
-export interface TerminatorSettings {
-  /** Number of worker processes, at least 1. */
-  readonly workers: number;
-  readonly https: readonly ListenAddress[];
-  readonly http: readonly ListenAddress[];
-  readonly routes: readonly Route[];
-  readonly sources: readonly SourceSpec[];
-  /** Host whose certificate answers clients with an unknown or missing server name; absent: such handshakes are refused. */
-  readonly defaultHost?: string | undefined;
-  /** Where the terminator serves /metrics, /livez and /readyz. */
-  readonly metrics?: ListenAddress | undefined;
-  readonly kubernetes?: KubernetesAccess | undefined;
-  readonly timeouts: TerminatorTimeouts;
-  /** When a person last accepted removals (milliseconds since the epoch): a change lets go of what sources lost and is held. */
-  readonly acceptShrinkAt?: number | undefined;
-}
-
-export const defaultTimeouts: TerminatorTimeouts = {
-  handshakeMs: 10_000,
-  headerMs: 15_000,
-  idleMs: 75_000,
-  backendConnectMs: 5_000,
-  backendIdleMs: 60_000,
-  drainMs: 30_000,
-};

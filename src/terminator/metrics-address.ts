@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import { createMetricsServer, type MetricsServer } from '../observe/metrics-server.ts';
 
 export interface MetricsAddressDeps {

@@ -3,7 +3,7 @@ import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { SourceSpec, TerminatorSettings } from '../core/route.ts';
+import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
 import type { LastGoodCache } from './cache.ts';
 import type { FeedSource } from './source/feed-source.ts';
 

@@ -9,7 +9,7 @@ import {
 } from '../core/feed.ts';
 import { namesCover } from '../core/names.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
-import type { SourceSpec, TerminatorSettings } from '../core/route.ts';
+import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
 import { FeedProgress } from './intake/feed-progress.ts';
 import { Holdings } from './intake/holdings.ts';
 import { Problems } from './intake/problems.ts';
@@ -92,7 +92,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
           type: 'start',
           settings: this.#workerSettings(),
           challenges: [...this.#holdings.challenges],
-          ticketKeys: this.#ticketKeys,
+          ticketKeys: [this.#ticketKeys],
         }),
         resolve: (host) => this.#holdings.resolve(host),
         currentVersion: (slot) => this.#holdings.current(slot)?.versionId,
@@ -274,7 +274,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #workerSettings(): WorkerSettings {
     if (this.#settings === undefined)
       throw new CertplaneError('internal.unexpected', 'A worker started without settings.');
-    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort() };
+    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort(), files: {} };
   }
 
   /** Puts settings in effect, one set after the other. Returns what could not be opened; that is tried again. */

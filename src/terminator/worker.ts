@@ -77,7 +77,7 @@ class Worker {
     const plane = new DataPlane({
       settings,
       challenges,
-      ticketKeys: Buffer.from(ticketKeys, 'base64'),
+      ticketKeys,
       lookups: {
         resolve: (host, done) => this.#send({ type: 'resolve', id: this.#resolves.ask(done), host }),
         material: (slot, done) => this.#send({ type: 'material', id: this.#materials.ask(done), slot }),
@@ -134,7 +134,7 @@ class Worker {
 
   /** At most one of a kind every few seconds: a dead backend under load would drown the log. */
   #warn(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const kind = `${message} ${String(fields['origin'])} ${String(fields['reason'])}`;
+    const kind = `${message} ${String(fields['backend'])} ${String(fields['reason'])}`;
     const now = Date.now();
     if (now - (this.#warnedAt.get(kind) ?? 0) < sameWarningEveryMs) return;
     if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { defaultTimeouts, type TerminatorTimeouts } from '../../src/core/route.ts';
+import { defaultTimeouts, type TerminatorTimeouts } from '../../src/core/terminator.ts';
 import { startBackend, type Echo } from '../support/backend.ts';
 import { freePort } from '../support/ports.ts';
 import { findTool, missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
-import { proxyRoute, respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';
+import { backendAt, proxyRoute, respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';
 import { rawBackend, talk } from './support/raw.ts';
 
 const noCurl = await missingTools('curl');
@@ -168,7 +168,7 @@ test('clients that are slow with the head or the body are cut off; a slow backen
   await using backend = await startBackend();
   await using terminator = await served({
     routes: [proxyRoute('a.test', backend.url)],
-    settings: timeouts({ headerMs: 400, idleMs: 400, backendIdleMs: 5_000 }),
+    settings: timeouts({ headerMs: 400, idleMs: 400, bodyMs: 400 }),
   });
   const head = raw(terminator, 'GET / HTTP/1.1\r\nHost: a.te');
   const body = raw(terminator, 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nabc');
@@ -193,7 +193,11 @@ test('a backend that is down, silent, cut short or no HTTP gives 502 or 504 with
       proxyRoute('a.test', closing.url, '/closing'),
       proxyRoute('a.test', 'http://no-such-host.invalid:80', '/unresolvable'),
     ],
-    settings: timeouts({ backendIdleMs: 300 }),
+    settings: {
+      backends: {
+        [backend.url]: backendAt(backend.url, { timeouts: { connectMs: 5_000, firstByteMs: 0, idleMs: 300 } }),
+      },
+    },
   });
   const cases: Record<string, string> = {
     '/dead': '502 Bad Gateway: backend-refused\n',

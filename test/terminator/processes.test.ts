@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { silentLog } from '../../src/core/ports/log.ts';
-import { defaultTimeouts } from '../../src/core/route.ts';
+import { defaultTimeouts } from '../../src/core/terminator.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
 import { createFeedSource } from '../../src/terminator/source/feed-source.ts';
 import { startBackend } from '../support/backend.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createLastGoodCache } from '../../src/terminator/cache.ts';
-import type { SourceSpec } from '../../src/core/route.ts';
+import type { SourceSpec } from '../../src/core/terminator.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/tempdir.ts';
 import { TestCa } from '../support/test-ca.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import test from 'node:test';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
-import { defaultTimeouts } from '../../src/core/route.ts';
+import { defaultTimeouts } from '../../src/core/terminator.ts';
 import { startBackend } from '../support/backend.ts';
 import { startLoad } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';

@@ -123,8 +123,8 @@ test('a client that stalls in the handshake is cut off, and so is one that speak
     handshakeMs: 300,
     headerMs: 5000,
     idleMs: 5000,
-    backendConnectMs: 1000,
-    backendIdleMs: 5000,
+    bodyMs: 5000,
+    tunnelIdleMs: 0,
     drainMs: 500,
   };
   await using terminator = await startTerminator({ settings: { timeouts } });

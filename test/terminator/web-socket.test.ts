@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { WebSocket } from 'ws';
-import { defaultTimeouts } from '../../src/core/route.ts';
+import { defaultTimeouts } from '../../src/core/terminator.ts';
 import { startBackend } from '../support/backend.ts';
 import { until } from '../support/until.ts';
 import { proxyRoute, respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';

@@ -8,7 +8,7 @@ import type {
   Revision,
   ServedEntry,
 } from '../../core/feed.ts';
-import type { TerminatorSettings } from '../../core/route.ts';
+import type { TerminatorSettings } from '../../core/terminator.ts';
 import type { SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
 import type { LastGoodCache } from './last-good.ts';
 import { MaterialStore } from './material-store.ts';

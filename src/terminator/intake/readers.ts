@@ -3,7 +3,7 @@ import type { FeedItem, Refusal, Revision } from '../../core/feed.ts';
 import type { CertificateSource } from '../../core/ports/certificate-source.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { SourceSpec } from '../../core/route.ts';
+import type { SourceSpec } from '../../core/terminator.ts';
 import type { Problems } from './problems.ts';
 import { SourceReader, type Intake } from './source-reader.ts';
 import { wait } from './wait.ts';

@@ -4,7 +4,7 @@
  */
 import type { Bundle } from '../../core/bundle.ts';
 import type { Refusal } from '../../core/feed.ts';
-import type { TerminatorSettings } from '../../core/route.ts';
+import type { TerminatorSettings } from '../../core/terminator.ts';
 
 /** A place in the table: one certificate of one source, whatever version it has. */
 export type SlotId = string;
@@ -30,6 +30,8 @@ export interface WorkerSettings {
   readonly settings: TerminatorSettings;
   /** Port that redirects to https name; absent when https is not served. */
   readonly httpsPort?: number | undefined;
+  /** Text of the files that settings name (client CAs, revocation lists, backend CAs), by path; one that cannot be read is missing. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 export type WorkerChange =
@@ -41,15 +43,17 @@ export type WorkerChange =
       readonly names: readonly string[];
     }
   | { readonly kind: 'challenge'; readonly token: string; readonly keyAuthorization?: string | undefined }
-  | { readonly kind: 'settings'; readonly settings: WorkerSettings };
+  | { readonly kind: 'settings'; readonly settings: WorkerSettings }
+  /** See `start`. */
+  | { readonly kind: 'ticket-keys'; readonly keys: readonly string[] };
 
 export type ToWorker =
   | {
       readonly type: 'start';
       readonly settings: WorkerSettings;
       readonly challenges: readonly (readonly [token: string, keyAuthorization: string])[];
-      /** 48 bytes, base64; the same for all workers, so that a session started at one resumes at another. */
-      readonly ticketKeys: string;
+      /** 48 bytes each, base64, the same for all workers; the first one encrypts, all of them resume sessions. */
+      readonly ticketKeys: readonly string[];
     }
   /** Comes with the bound socket. */
   | { readonly type: 'listen'; readonly id: number; readonly protocol: 'https' | 'http' }

@@ -1,24 +1,25 @@
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../core/feed.ts';
-import type { TerminatorTimeouts } from '../../core/route.ts';
+import type { TerminatorTimeouts } from '../../core/terminator.ts';
 import type { WorkerChange, WorkerSettings } from '../ipc/messages.ts';
 import { compileRoutes, type RouteTable } from '../routing/route-table.ts';
+import type { BackendFailure } from '../upstream/backend.ts';
 import { BackendPools } from '../upstream/pool.ts';
-import type { BackendFailure } from '../upstream/connection.ts';
-import { WorkerCertificates, type Lookups } from './certificates.ts';
-import { Counters } from './counters.ts';
-import { createHttp1, refuse, type ClientInfo, type Http1Server } from './http1.ts';
-import { Http2Front } from './http2.ts';
-import { HttpsFront } from './https-front.ts';
-import { answerPlain } from './plain-front.ts';
-import { TlsFront } from './tls-front.ts';
+import { WorkerCertificates, type Lookups } from '../tls/certificates.ts';
+import { Counters } from '../observe/counters.ts';
+import { createHttp1, type Http1Server } from '../http1/http1.ts';
+import { Http2Front } from '../http2/http2.ts';
+import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
+import { HttpsFront } from '../proxy/https-front.ts';
+import { answerPlain } from '../proxy/plain-front.ts';
+import { TlsFront } from '../tls/tls-front.ts';
 
 export interface DataPlaneOptions {
   readonly lookups: Lookups;
   readonly settings: WorkerSettings;
   readonly challenges: Iterable<readonly [token: string, keyAuthorization: string]>;
-  readonly ticketKeys: Buffer;
+  readonly ticketKeys: readonly string[];
   onWarning(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
@@ -36,7 +37,7 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #challenges: Map<string, string>;
   readonly #pools: BackendPools;
-  readonly #infos = new WeakMap<object, ClientInfo>();
+  readonly #infos = new WeakMap<object, Connection>();
   readonly #listeners = new Map<number, TcpServer>();
   readonly #sockets = new Set<Socket>();
   readonly #http1: Record<'https' | 'http', Http1Server>;
@@ -52,24 +53,21 @@ export class DataPlane {
     this.#options = options;
     this.#settings = options.settings;
     this.#challenges = new Map(options.challenges);
-    const { timeouts, routes } = options.settings.settings;
+    const { timeouts, routes, backends } = options.settings.settings;
     this.#routes = compileRoutes(routes);
-    this.#pools = new BackendPools({ connectTimeoutMs: timeouts.backendConnectMs, maxIdle: 256 });
+    this.#pools = new BackendPools(backends);
     this.certificates = new WorkerCertificates(options.lookups, limits);
     const https = new HttpsFront({
-      pools: this.#pools,
+      backends: this.#pools,
       routes: () => this.#routes,
-      backendIdleMs: () => this.#timeouts.backendIdleMs,
-      onBackendFailure: (origin, failure, detail) => this.#backendFailed(origin, failure, detail),
-      onFinished: (inbound, status) => this.counters.request(inbound.protocol, status),
+      onBackendFailure: (backend, failure, detail) => this.#backendFailed(backend, failure, detail),
     });
-    const onFinished = (info: ClientInfo, status: number): void => this.counters.request(info.protocol, status);
     const common = {
       headerMs: timeouts.headerMs,
       idleMs: timeouts.idleMs,
-      info: (socket: Duplex) => this.#infos.get(socket) ?? { protocol: 'http' as const, address: '' },
+      connection: (socket: Duplex) => this.#infos.get(socket) ?? connectionOf(undefined, 'http'),
       draining: () => this.#draining,
-      onFinished,
+      onRefused: ({ protocol }: Connection, status: number) => this.counters.request(protocol, status),
     };
     const plain = {
       certificates: this.certificates,
@@ -77,40 +75,51 @@ export class DataPlane {
       routes: () => this.#routes,
       httpsPort: () => this.#settings.httpsPort,
     };
+    const overTls = (inbound: Inbound, outbound: Outbound): void => {
+      outbound.onClose(({ status }) => this.counters.request('https', status));
+      https.handle(inbound, outbound);
+    };
     this.#http1 = {
-      https: createHttp1({
-        ...common,
-        handle: (inbound, outbound) => https.handle(inbound, outbound, false),
-        upgrade: (inbound, socket, head) => https.upgrade(inbound, socket, head),
-      }),
+      https: createHttp1({ ...common, handle: overTls }),
       http: createHttp1({
         ...common,
         handle: (inbound, outbound) => {
+          outbound.onClose(({ status }) => this.counters.request('http', status));
           answerPlain(inbound, outbound, plain).catch((error: unknown) => {
             options.onWarning('A request over http could not be answered.', { error: String(error) });
             outbound.cut();
           });
         },
-        upgrade: (_inbound, socket) => refuse(socket, 400, 'WebSocket is served over https only'),
       }),
     };
-    this.#http2 = new Http2Front({
-      idleMs: () => this.#timeouts.idleMs,
-      handle: (inbound, outbound) => https.handle(inbound, outbound, true),
-      onFinished,
-    });
+    this.#http2 = new Http2Front({ idleMs: () => this.#timeouts.idleMs, handle: overTls });
     this.#tls = new TlsFront({
-      group: { name: 'certplane-default', handshakeMs: timeouts.handshakeMs, ticketKeys: options.ticketKeys },
+      group: {
+        name: 'certplane-default',
+        handshakeMs: timeouts.handshakeMs,
+        ticketKeys: Buffer.from(options.ticketKeys[0] as string, 'base64'),
+      },
       certificates: this.certificates,
       defaultHost: () => this.#settings.settings.defaultHost,
       onHandshake: (result) => this.counters.handshake(result),
       onSecure: (socket, certificateNames) => {
-        const info = { protocol: 'https' as const, address: addressOf(socket), certificateNames };
+        const tls = {
+          serverName: undefined,
+          version: socket.getProtocol() ?? '',
+          cipher: socket.getCipher().name,
+          resumed: socket.isSessionReused(),
+          certificateNames: certificateNames ?? [],
+          policyId: 'default',
+        };
+        const connection: Connection = {
+          ...connectionOf(socket, 'https'),
+          ...(certificateNames === undefined ? {} : { tls }),
+        };
         if (socket.alpnProtocol === 'h2') {
-          this.#http2.accept(socket, info);
+          this.#http2.accept(socket, connection);
           if (this.#draining) this.#http2.goAway();
         } else {
-          this.#infos.set(socket, info);
+          this.#infos.set(socket, connection);
           this.#http1.https.emit('connection', socket);
         }
       },
@@ -124,7 +133,7 @@ export class DataPlane {
       if (protocol === 'https') this.#tls.accept(socket);
       else {
         socket.on('error', () => socket.destroy()); // an upgrade takes the parser's own listener away
-        this.#infos.set(socket, { protocol: 'http', address: addressOf(socket) });
+        this.#infos.set(socket, connectionOf(socket, 'http'));
         this.#http1.http.emit('connection', socket);
       }
     });
@@ -215,10 +224,9 @@ export class DataPlane {
 
   #reconfigure(settings: WorkerSettings): void {
     this.#settings = settings;
-    const { routes, timeouts } = settings.settings;
+    const { routes, timeouts, backends } = settings.settings;
     this.#routes = compileRoutes(routes);
-    this.#pools.limits.connectTimeoutMs = timeouts.backendConnectMs;
-    this.#pools.retain(new Set(routes.flatMap(({ action }) => (action.kind === 'proxy' ? [action.origin] : []))));
+    this.#pools.update(backends);
     for (const server of Object.values(this.#http1)) {
       server.headersTimeout = timeouts.headerMs;
       server.keepAliveTimeout = timeouts.idleMs;
@@ -226,13 +234,21 @@ export class DataPlane {
     }
   }
 
-  #backendFailed(origin: string, failure: BackendFailure, detail: string): void {
+  #backendFailed(backend: string, failure: BackendFailure, detail: string): void {
     this.counters.backendFailure(failure);
-    this.#options.onWarning('A backend gave no complete answer.', { origin, reason: failure, detail });
+    this.#options.onWarning('A backend gave no complete answer.', { backend, reason: failure, detail });
   }
 }
 
-function addressOf(socket: Socket): string {
+function connectionOf(socket: Socket | undefined, protocol: 'https' | 'http'): Connection {
   // An IPv4 client of a dual-stack socket is shown as what it is.
-  return (socket.remoteAddress ?? '').replace(/^::ffff:/i, '');
+  const plain = (address = ''): string => address.replace(/^::ffff:/i, '');
+  return {
+    protocol,
+    address: plain(socket?.remoteAddress),
+    port: socket?.remotePort ?? 0,
+    localAddress: plain(socket?.localAddress),
+    localPort: socket?.localPort ?? 0,
+    trusted: false,
+  };
 }

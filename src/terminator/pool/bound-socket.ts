@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import { CertplaneError } from '../../core/errors.ts';
-import type { ListenAddress } from '../../core/route.ts';
+import type { ListenAddress } from '../../core/terminator.ts';
 
 /** A bound TCP socket as node hands it to a child process and `server.listen` takes it. */
 interface TcpHandle {

@@ -1,6 +1,6 @@
 import { toCertplaneError, type CertplaneError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { ListenAddress } from '../../core/route.ts';
+import type { ListenAddress } from '../../core/terminator.ts';
 import { bindError, BoundSocket } from './bound-socket.ts';
 import { ListenFailed, type WorkerPool } from './worker-pool.ts';
 

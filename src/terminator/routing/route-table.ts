@@ -21,7 +21,7 @@ interface PathRoute {
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   const hosts = new Map<string, PathRoute[]>();
   for (const route of routes) {
-    const prefix = route.path.replace(/\/+$/, '');
+    const prefix = route.path.value.replace(/\/+$/, '');
     for (const name of route.hosts) {
       const host = normaliseName(name) ?? name.toLowerCase();
       const list = hosts.get(host) ?? [];

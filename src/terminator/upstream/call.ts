@@ -1,38 +1,17 @@
-import type { Socket } from 'node:net';
-import type { BackendConnection, BackendFailure, ConnectionOwner } from './connection.ts';
+import type { BackendCall, BackendEvents, BackendFailure, BackendRequest } from './backend.ts';
+import type { BackendConnection, ConnectionOwner } from './connection.ts';
 import type { OriginPool } from './pool.ts';
+import { requestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
-
-export interface CallRequest {
-  readonly method: string;
-  /** Request line and header section, each line ending in CRLF, the empty line included; latin1. */
-  readonly head: string;
-  readonly body: 'none' | 'length' | 'chunked';
-  /** Whether the backend may answer 101. Such a request gets a connection of its own. */
-  readonly upgrade: boolean;
-}
-
-export interface CallEvents {
-  /** Connected and the head is sent: the body may be written. Called again only for a repeated request without body. */
-  onReady(): void;
-  onDrain(): void;
-  onInformational(head: ResponseHead): void;
-  onHead(head: ResponseHead): void;
-  onData(chunk: Buffer): void;
-  onEnd(trailers: readonly string[]): void;
-  onUpgrade(head: ResponseHead, socket: Socket, rest: Buffer): void;
-  /** Instead of `onEnd`, once. `headSeen`: `onHead` was called before. */
-  onFailure(failure: BackendFailure, detail: string, headSeen: boolean): void;
-}
 
 /** Methods that may be sent twice (RFC 9110 §9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 /** One request to a backend and its response. */
-export class BackendCall implements ConnectionOwner {
+export class Http1Call implements BackendCall, ConnectionOwner {
   readonly #pool: OriginPool;
-  readonly #request: CallRequest;
-  readonly #events: CallEvents;
+  readonly #request: BackendRequest;
+  readonly #events: BackendEvents;
   readonly #idleMs: number;
   #connection: BackendConnection;
   #attempts = 1;
@@ -43,17 +22,21 @@ export class BackendCall implements ConnectionOwner {
   #paused = false;
   #over = false;
 
-  constructor(pool: OriginPool, request: CallRequest, events: CallEvents, idleMs: number) {
+  constructor(pool: OriginPool, request: BackendRequest, events: BackendEvents, idleMs: number) {
     this.#pool = pool;
     this.#request = request;
     this.#events = events;
     this.#idleMs = idleMs;
     this.#requestDone = request.body === 'none';
-    this.#connection = (request.upgrade ? undefined : pool.takeIdle()) ?? pool.open();
+    this.#connection = (request.upgrade === undefined ? pool.takeIdle() : undefined) ?? pool.open();
+  }
+
+  get endpoint(): string {
+    return this.#pool.endpoint;
   }
 
   start(): void {
-    this.#connection.begin(this, this.#request.method, this.#request.upgrade);
+    this.#connection.begin(this, this.#request.method, this.#request.upgrade !== undefined);
     if (this.#connection.connected) this.onConnected();
   }
 
@@ -103,7 +86,7 @@ export class BackendCall implements ConnectionOwner {
   onConnected(): void {
     const { socket } = this.#connection;
     socket.setTimeout(this.#idleMs);
-    socket.write(this.#request.head, 'latin1');
+    socket.write(requestHead(this.#request), 'latin1');
     this.#events.onReady();
   }
 
@@ -150,7 +133,13 @@ export class BackendCall implements ConnectionOwner {
   onUpgrade(head: ResponseHead, rest: Buffer): void {
     if (this.#over) return;
     this.#over = true;
-    this.#events.onUpgrade(head, this.#connection.detach(), rest);
+    const socket = this.#connection.detach();
+    if (rest.length > 0) socket.unshift(rest);
+    this.#events.onUpgrade(head, socket);
+  }
+
+  onTurn(): void {
+    this.#events.onTurn();
   }
 
   onFailure(failure: BackendFailure, detail: string): void {

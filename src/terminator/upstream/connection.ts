@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import type { BackendFailure } from './backend.ts';
 import { ResponseParser, type ResponseEvents } from './response-parser.ts';
 
 /** Where the requests of one origin go. */
@@ -7,18 +8,10 @@ export interface Origin {
   readonly port: number;
 }
 
-/** Why a backend gave no (complete) answer. */
-export type BackendFailure =
-  | 'backend-refused'
-  | 'backend-unresolvable'
-  | 'backend-connect-timeout'
-  | 'backend-reset'
-  | 'backend-closed'
-  | 'backend-timeout'
-  | 'backend-bad-answer';
-
 export interface ConnectionOwner extends ResponseEvents {
   onConnected(): void;
+  /** What came in one piece has been read. */
+  onTurn(): void;
   onDrain(): void;
   /** The socket is idle for the time set with `watch`. */
   onIdle(): void;
@@ -113,6 +106,7 @@ export class BackendConnection {
       this.destroy();
       return;
     }
+    const owner = this.#owner;
     let taken: number;
     try {
       taken = this.#parser.push(chunk);
@@ -125,6 +119,7 @@ export class BackendConnection {
       this.#surplus = true;
       if (this.#owner === undefined) this.destroy();
     }
+    owner?.onTurn();
   }
 
   #ended(): void {

@@ -1,3 +1,15 @@
+import { connect } from 'node:net';
+import type { Backend } from '../../core/backend.ts';
+import { CertplaneError } from '../../core/errors.ts';
+import type {
+  BackendCall,
+  BackendEvents,
+  BackendRequest,
+  Backends,
+  CallerConnection,
+  ConnectEvents,
+} from './backend.ts';
+import { Http1Call } from './call.ts';
 import { BackendConnection, type Origin } from './connection.ts';
 
 /** Without a hint of the backend's own; shorter than what common servers allow, so that we close first. */
@@ -14,15 +26,19 @@ export interface PoolLimits {
 
 /** Connections to one origin; the one used last is used first, so that the rest can age. */
 export class OriginPool {
-  readonly #origin: Origin;
+  readonly origin: Origin;
   readonly #limits: PoolLimits;
   readonly #idle: BackendConnection[] = [];
   readonly #open = new Set<BackendConnection>();
   #closed = false;
 
   constructor(origin: Origin, limits: PoolLimits) {
-    this.#origin = origin;
+    this.origin = origin;
     this.#limits = limits;
+  }
+
+  get endpoint(): string {
+    return `${this.origin.host}:${this.origin.port}`;
   }
 
   /** An idle connection, or undefined. */
@@ -35,7 +51,7 @@ export class OriginPool {
   }
 
   open(): BackendConnection {
-    const connection = new BackendConnection(this.#origin, this.#limits.connectTimeoutMs, (gone) => this.#forget(gone));
+    const connection = new BackendConnection(this.origin, this.#limits.connectTimeoutMs, (gone) => this.#forget(gone));
     this.#open.add(connection);
     return connection;
   }
@@ -82,36 +98,58 @@ export class OriginPool {
   }
 }
 
-/** One pool per origin in the routes. */
-export class BackendPools {
-  readonly limits: PoolLimits;
+/** All backends of a worker. */
+export class BackendPools implements Backends {
   readonly #pools = new Map<string, OriginPool>();
+  #backends: Readonly<Record<string, Backend>>;
 
-  constructor(limits: PoolLimits) {
-    this.limits = limits;
+  constructor(backends: Readonly<Record<string, Backend>>) {
+    this.#backends = backends;
   }
 
-  /** `origin`: `http://host:port`. */
-  of(origin: string): OriginPool {
-    let pool = this.#pools.get(origin);
-    if (pool === undefined) {
-      const url = new URL(origin);
-      pool = new OriginPool({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) }, this.limits);
-      this.#pools.set(origin, pool);
-    }
-    return pool;
+  call(name: string, request: BackendRequest, events: BackendEvents): BackendCall {
+    const backend = this.#of(name);
+    return new Http1Call(this.#pool(name, backend), request, events, backend.timeouts.idleMs);
   }
 
-  /** Keeps the pools of these origins; the others empty themselves. */
-  retain(origins: ReadonlySet<string>): void {
-    for (const [origin, pool] of this.#pools) {
-      if (origins.has(origin)) continue;
+  connect(name: string, _connection: CallerConnection, events: ConnectEvents): { abort(): void } {
+    const backend = this.#of(name);
+    const pool = this.#pool(name, backend);
+    const socket = connect({ ...pool.origin, noDelay: true, timeout: backend.timeouts.connectMs });
+    socket.once('connect', () => events.onConnected(socket, pool.endpoint));
+    socket.once('error', (error) => events.onFailure('backend-refused', error.message));
+    return { abort: () => socket.destroy() };
+  }
+
+  update(backends: Readonly<Record<string, Backend>>): void {
+    this.#backends = backends;
+    for (const [name, pool] of this.#pools) {
+      if (name in backends) continue;
       pool.close();
-      this.#pools.delete(origin);
+      this.#pools.delete(name);
     }
   }
 
   destroy(): void {
     for (const pool of this.#pools.values()) pool.destroy();
+  }
+
+  #of(name: string): Backend {
+    const backend = this.#backends[name];
+    if (backend === undefined) throw new CertplaneError('internal.unexpected', `There is no backend ${name}.`);
+    return backend;
+  }
+
+  #pool(name: string, backend: Backend): OriginPool {
+    let pool = this.#pools.get(name);
+    if (pool === undefined) {
+      const [endpoint] = backend.endpoints;
+      if (endpoint === undefined || !('host' in endpoint))
+        throw new CertplaneError('internal.unexpected', `Backend ${name} has no address.`);
+      const limits = { connectTimeoutMs: backend.timeouts.connectMs, maxIdle: backend.maxIdle };
+      pool = new OriginPool({ host: endpoint.host, port: endpoint.port }, limits);
+      this.#pools.set(name, pool);
+    }
+    return pool;
   }
 }

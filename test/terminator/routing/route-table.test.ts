@@ -3,15 +3,16 @@ import test from 'node:test';
 import fc from 'fast-check';
 import type { Route } from '../../../src/core/route.ts';
 import { compileRoutes } from '../../../src/terminator/routing/route-table.ts';
+import { routeTo } from '../support/harness.ts';
 
 function route(host: string, path: string, body = `${host}${path}`): Route {
-  return { hosts: [host], path, action: { kind: 'respond', status: 200, body, headers: {} } };
+  return routeTo(host, { kind: 'respond', status: 200, body, headers: {} }, path);
 }
 
 function found(routes: readonly Route[], host: string, target: string): string {
   const result = compileRoutes(routes).find(host, target);
   if (typeof result === 'string') return result;
-  return result.action.kind === 'respond' ? result.action.body : result.action.origin;
+  return result.action.kind === 'respond' ? result.action.body : result.action.kind;
 }
 
 test('an exact host comes before a wildcard, and a wildcard covers exactly one label', () => {

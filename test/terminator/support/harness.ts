@@ -1,12 +1,20 @@
 import { join } from 'node:path';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
+import { backendDefaults, type Backend } from '../../../src/core/backend.ts';
 import type { Bundle } from '../../../src/core/bundle.ts';
 import type { CertificateSource } from '../../../src/core/ports/certificate-source.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
 import { silentLog } from '../../../src/core/ports/log.ts';
-import { defaultTimeouts, type Route, type SourceSpec, type TerminatorSettings } from '../../../src/core/route.ts';
+import type { Route } from '../../../src/core/route.ts';
+import {
+  defaultLimits,
+  defaultTimeouts,
+  type SourceSpec,
+  type TerminatorSettings,
+} from '../../../src/core/terminator.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
+import { tlsPresets } from '../../../src/core/tls-policy.ts';
 import { createLastGoodCache } from '../../../src/terminator/cache.ts';
 import { createSupervisor, type Supervisor } from '../../../src/terminator/supervisor.ts';
 import { fetchOnce, type FetchOptions, type FetchResult } from '../../support/http.ts';
@@ -51,19 +59,50 @@ export function settingsFor(settings: Partial<TerminatorSettings>, routes: reado
     workers: 2,
     https: [{ host: '127.0.0.1', port: 0 }],
     http: [{ host: '127.0.0.1', port: 0 }],
+    proxyProtocol: { https: false, http: false },
+    trustedProxies: [],
     routes,
+    hosts: [],
+    tls: tlsPresets.intermediate,
     sources: [],
     timeouts: { ...defaultTimeouts, drainMs: 2_000 },
+    limits: defaultLimits,
     ...settings,
+    backends: { ...backendsOf(routes), ...settings.backends },
   };
 }
 
-export function proxyRoute(host: string, origin: string, path = '/'): Route {
-  return { hosts: [host], path, action: { kind: 'proxy', origin } };
+/** Routes of tests name their backend by its URL. */
+function backendsOf(routes: readonly Route[]): Record<string, Backend> {
+  const names = routes.flatMap(({ action }) => ('backend' in action ? [action.backend] : []));
+  return Object.fromEntries(names.filter((name) => URL.canParse(name)).map((url) => [url, backendAt(url)]));
+}
+
+/** `http://127.0.0.1:1234`, or `h2c:` or `tcp:` for other protocols. */
+export function backendAt(url: string, options: Partial<Backend> = {}): Backend {
+  const { protocol, hostname, port } = new URL(url.replace(/^(h2c|tcp):/, 'http:'));
+  const kinds = { 'h2c:': 'http2', 'tcp:': 'tcp' } as const;
+  const kind = kinds[new URL(url).protocol as keyof typeof kinds] ?? 'http1';
+  return {
+    ...backendDefaults,
+    protocol: kind,
+    endpoints: [
+      { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)), weight: 1 },
+    ],
+    ...options,
+  };
+}
+
+export function routeTo(host: string, action: Route['action'], path = '/'): Route {
+  return { name: `${host}${path}`, hosts: [host], path: { kind: 'prefix', value: path }, action, http: 'redirect' };
+}
+
+export function proxyRoute(host: string, backend: string, path = '/'): Route {
+  return routeTo(host, { kind: 'proxy', backend }, path);
 }
 
 export function respondRoute(host: string, body: string, path = '/'): Route {
-  return { hosts: [host], path, action: { kind: 'respond', status: 200, body, headers: {} } };
+  return routeTo(host, { kind: 'respond', status: 200, body, headers: {} }, path);
 }
 
 export async function startTerminator(options: TerminatorOptions = {}): Promise<TestTerminator> {

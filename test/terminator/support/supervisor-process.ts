@@ -1,7 +1,7 @@
 /** A supervisor in a process of its own, to be killed: `node supervisor-process.ts '{"bundle":…,"settings":…}'`. */
 import type { Bundle } from '../../../src/core/bundle.ts';
 import { silentLog } from '../../../src/core/ports/log.ts';
-import type { TerminatorSettings } from '../../../src/core/route.ts';
+import type { TerminatorSettings } from '../../../src/core/terminator.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
 import { createLastGoodCache } from '../../../src/terminator/cache.ts';
 import { createSupervisor } from '../../../src/terminator/supervisor.ts';

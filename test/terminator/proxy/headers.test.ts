@@ -5,7 +5,7 @@ import {
   requestHead,
   responseHeaders,
   type Forwarding,
-} from '../../../src/terminator/plane/headers.ts';
+} from '../../../src/terminator/proxy/headers.ts';
 
 function head(headers: readonly string[], overrides: Partial<Forwarding> = {}): string {
   return requestHead({

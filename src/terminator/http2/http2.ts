@@ -6,16 +6,23 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { parseAuthority } from './authority.ts';
-import { answer, type Inbound, type Outbound } from './exchange.ts';
-import { headerValues } from './headers.ts';
-import type { ClientInfo } from './http1.ts';
+import { CertplaneError } from '../../core/errors.ts';
+import { parseAuthority } from '../proxy/authority.ts';
+import {
+  answer,
+  type Connection,
+  type Inbound,
+  type Outbound,
+  type Outcome,
+  type RequestBody,
+} from '../proxy/exchange.ts';
+import { headerValues } from '../proxy/headers.ts';
 
 export interface Http2Options {
   idleMs(): number;
   handle(inbound: Inbound, outbound: Outbound): void;
-  onFinished(info: ClientInfo, status: number): void;
 }
 
 /** How long a request may be behind the GOAWAY of its client. */
@@ -30,7 +37,7 @@ export class Http2Front {
     this.#options = options;
   }
 
-  accept(socket: TLSSocket, info: ClientInfo): void {
+  accept(socket: TLSSocket, connection: Connection): void {
     const session = performServerHandshake(socket, {
       settings: { maxConcurrentStreams: 128 },
       // A backend that sends a header twice is passed on as it is; node's check would end the exchange instead.
@@ -59,7 +66,7 @@ export class Http2Front {
         open -= 1;
         closeWhenDone();
       });
-      this.#serve(stream as ServerHttp2Stream, rawHeaders, info);
+      this.#serve(stream as ServerHttp2Stream, rawHeaders, connection);
     });
   }
 
@@ -68,10 +75,9 @@ export class Http2Front {
     for (const session of this.#sessions) if (!session.closed) session.close();
   }
 
-  #serve(stream: ServerHttp2Stream, rawHeaders: readonly string[], info: ClientInfo): void {
+  #serve(stream: ServerHttp2Stream, rawHeaders: readonly string[], connection: Connection): void {
     const outbound = new Http2Outbound(stream, this.#options.idleMs());
-    stream.once('close', () => this.#options.onFinished(info, outbound.status));
-    const inbound = readRequest(stream, rawHeaders, info);
+    const inbound = readRequest(stream, rawHeaders, connection);
     if (typeof inbound === 'string') {
       answer(outbound, 400, `400 Bad Request: ${inbound}\n`);
       return;
@@ -100,7 +106,7 @@ const safeTarget = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
 const safeMethod = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}$/;
 const safeName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
-function readRequest(stream: ServerHttp2Stream, raw: readonly string[], info: ClientInfo): Inbound | string {
+function readRequest(stream: ServerHttp2Stream, raw: readonly string[], connection: Connection): Inbound | string {
   const headers: string[] = [];
   let method = '';
   let target = '';
@@ -141,12 +147,27 @@ function readRequest(stream: ServerHttp2Stream, raw: readonly string[], info: Cl
     authority,
     host,
     headers,
-    protocol: info.protocol,
-    clientAddress: info.address,
-    certificateNames: info.certificateNames,
-    bodyKind: ended ? 'none' : length === undefined ? 'chunked' : 'length',
-    body: stream,
-    trailers: () => trailers,
+    version: '2',
+    connection,
+    body: ended ? undefined : streamBody(stream, length === undefined ? 'chunked' : 'length', () => trailers),
+    upgrade: undefined,
+  };
+}
+
+function streamBody(
+  stream: ServerHttp2Stream,
+  framing: 'length' | 'chunked',
+  trailers: () => readonly string[],
+): RequestBody {
+  return {
+    framing,
+    read: (sink) => {
+      stream.on('data', (chunk: Buffer) => sink.onData(chunk));
+      stream.once('end', () => sink.onEnd(trailers()));
+    },
+    pause: () => void stream.pause(),
+    resume: () => void stream.resume(),
+    discard: () => void stream.resume(),
   };
 }
 
@@ -154,30 +175,28 @@ class Http2Outbound implements Outbound {
   status = 0;
   trailersWanted = false;
   readonly #stream: ServerHttp2Stream;
-  #received = false;
+  #bytes = 0;
   #trailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, idleMs: number) {
     this.#stream = stream;
     stream.on('error', () => undefined); // its close tells the same
     stream.setTimeout(idleMs, () => {
-      const waitsForBackend = stream.writableLength === 0 && (this.#received || stream.isPaused());
+      const waitsForBackend =
+        stream.writableLength === 0 && (stream.readableEnded || stream.endAfterHeaders || stream.isPaused());
       if (!waitsForBackend) stream.close(constants.NGHTTP2_CANCEL);
     });
   }
 
-  onGone(listener: () => void): void {
+  onClose(listener: (outcome: Outcome) => void): void {
     this.#stream.once('close', () => {
-      if (!this.#stream.writableFinished || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) listener();
+      const complete = this.#stream.writableFinished && this.#stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      listener({ status: this.status, bytes: this.#bytes, complete });
     });
   }
 
   onDrain(listener: () => void): void {
     this.#stream.on('drain', listener);
-  }
-
-  received(): void {
-    this.#received = true;
   }
 
   inform(status: number, headers: readonly string[]): void {
@@ -196,12 +215,21 @@ class Http2Outbound implements Outbound {
   }
 
   write(chunk: Buffer): boolean {
+    this.#bytes += chunk.length;
     return this.#stream.destroyed || this.#stream.writableEnded || this.#stream.write(chunk);
   }
 
   end(trailers: readonly string[]): void {
     this.#trailers = trailers;
     if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end();
+  }
+
+  flush(): void {
+    // node's session sends once per turn
+  }
+
+  tunnel(): Duplex {
+    throw new CertplaneError('internal.unexpected', 'A request without an upgrade cannot become a tunnel.');
   }
 
   cut(): void {

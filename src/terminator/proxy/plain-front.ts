@@ -1,6 +1,6 @@
 /** The http listener: answers http-01, and otherwise leads to https where a good certificate stands (RFC 8555 §8.3, RFC 9110 §15.4.9). */
 import type { RouteTable } from '../routing/route-table.ts';
-import type { WorkerCertificates } from './certificates.ts';
+import type { WorkerCertificates } from '../tls/certificates.ts';
 import { answer, type Inbound, type Outbound } from './exchange.ts';
 
 const challengePrefix = '/.well-known/acme-challenge/';
@@ -16,7 +16,7 @@ export interface PlainFrontOptions {
 
 export async function answerPlain(inbound: Inbound, outbound: Outbound, options: PlainFrontOptions): Promise<void> {
   const { host, target } = inbound;
-  inbound.body.resume();
+  inbound.body?.discard();
   if (target.startsWith(challengePrefix)) {
     const keyAuthorization = options.challenges.get(target.slice(challengePrefix.length));
     if (keyAuthorization === undefined) answer(outbound, 404, '404 Not Found: no such challenge\n');

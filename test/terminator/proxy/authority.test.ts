@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseAuthority } from '../../../src/terminator/plane/authority.ts';
+import { parseAuthority } from '../../../src/terminator/proxy/authority.ts';
 
 test('an authority is a host and perhaps a port, and nothing else', () => {
   const good = {

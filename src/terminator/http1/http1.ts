@@ -1,25 +1,28 @@
 /** HTTP/1.1 clients: node's strict parser in front of the version-neutral exchange. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { parseAuthority } from './authority.ts';
-import { answer, type Inbound, type Outbound } from './exchange.ts';
-import { headerValues } from './headers.ts';
-
-/** What is known of a client's connection. */
-export interface ClientInfo {
-  readonly protocol: 'https' | 'http';
-  readonly address: string;
-  readonly certificateNames?: readonly string[] | undefined;
-}
+import { parseAuthority } from '../proxy/authority.ts';
+import { CertplaneError } from '../../core/errors.ts';
+import {
+  answer,
+  type BodySink,
+  type Connection,
+  type Inbound,
+  type Outbound,
+  type Outcome,
+  type RequestBody,
+} from '../proxy/exchange.ts';
+import { headerValues } from '../proxy/headers.ts';
 
 export interface Http1Options {
   readonly headerMs: number;
   readonly idleMs: number;
-  info(socket: Duplex): ClientInfo;
+  connection(socket: Duplex): Connection;
   handle(inbound: Inbound, outbound: Outbound): void;
-  upgrade(inbound: Inbound, socket: Duplex, head: Buffer): void;
   readonly draining: () => boolean;
-  onFinished(info: ClientInfo, status: number): void;
+  /** Answered here, because it could not be read as a request. */
+  onRefused(connection: Connection, status: number): void;
 }
 
 export interface Http1Server extends Server {
@@ -44,10 +47,9 @@ export function createHttp1(options: Http1Options): Http1Server {
   });
   server.timeout = options.idleMs;
   const answerOne = (request: IncomingMessage, response: ServerResponse): void => {
-    const info = options.info(request.socket);
-    response.once('close', () => options.onFinished(info, response.statusCode));
+    const connection = options.connection(request.socket);
     const outbound = new Http1Outbound(request, response, options.draining);
-    const inbound = readRequest(request, info);
+    const inbound = readRequest(request, connection);
     if (typeof inbound === 'string') {
       response.shouldKeepAlive = false;
       answer(outbound, 400, `400 Bad Request: ${inbound}\n`);
@@ -64,10 +66,13 @@ export function createHttp1(options: Http1Options): Http1Server {
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     open.delete(socket);
-    const inbound = readRequest(request, options.info(socket));
+    const inbound = readRequest(request, options.connection(socket));
     if (typeof inbound === 'string') refuse(socket, 400, inbound);
-    else if (inbound.bodyKind !== 'none') refuse(socket, 400, 'an upgrade with a body');
-    else options.upgrade(inbound, socket, head);
+    else if (inbound.body !== undefined) refuse(socket, 400, 'an upgrade with a body');
+    else {
+      if (socket instanceof NetSocket) socket.setTimeout(0); // may be silent for as long as both ends like
+      options.handle({ ...inbound, upgrade: 'websocket' }, new UpgradeOutbound(socket, head));
+    }
   });
   server.on('timeout', (socket) => {
     if (exchangeOn.get(socket)?.waitsForBackend === true) socket.setTimeout(options.idleMs);
@@ -77,7 +82,7 @@ export function createHttp1(options: Http1Options): Http1Server {
     const [status, reason] = parserErrors[error.code ?? ''] ?? [400, 'malformed request'];
     if (error.code === 'ECONNRESET' || !socket.writable || exchangeOn.get(socket)?.answering === true) socket.destroy();
     else {
-      options.onFinished(options.info(socket), status);
+      options.onRefused(options.connection(socket), status);
       refuse(socket, status, reason);
     }
   });
@@ -155,7 +160,7 @@ function isWebSocket(request: IncomingMessage): boolean {
 }
 
 /** The request, or why it is not one we pass on. What the parser lets through and a backend could read differently ends here. */
-function readRequest(request: IncomingMessage, info: ClientInfo): Inbound | string {
+function readRequest(request: IncomingMessage, connection: Connection): Inbound | string {
   const headers = request.rawHeaders;
   const hosts = headerValues(headers, 'host');
   if (hosts.length > 1) return 'more than one Host header';
@@ -177,19 +182,30 @@ function readRequest(request: IncomingMessage, info: ClientInfo): Inbound | stri
   if (!target.startsWith('/') && !(target === '*' && request.method === 'OPTIONS')) return 'malformed target';
   const host = authority === '' ? '' : parseAuthority(authority); // HTTP/1.0 needs none
   if (host === undefined) return 'malformed host';
-  const bodyKind = encodings.length > 0 ? 'chunked' : lengths.length > 0 && lengths[0] !== '0' ? 'length' : 'none';
+  const framing = encodings.length > 0 ? 'chunked' : lengths.length > 0 && lengths[0] !== '0' ? 'length' : undefined;
   return {
     method: request.method ?? 'GET',
     target,
     authority,
     host,
     headers,
-    protocol: info.protocol,
-    clientAddress: info.address,
-    certificateNames: info.certificateNames,
-    bodyKind,
-    body: request,
-    trailers: () => request.rawTrailers,
+    version: request.httpVersion === '1.0' ? '1.0' : '1.1',
+    connection,
+    body: framing === undefined ? undefined : readableBody(request, framing),
+    upgrade: undefined,
+  };
+}
+
+function readableBody(request: IncomingMessage, framing: 'length' | 'chunked'): RequestBody {
+  return {
+    framing,
+    read: (sink: BodySink) => {
+      request.on('data', (chunk: Buffer) => sink.onData(chunk));
+      request.once('end', () => sink.onEnd(request.rawTrailers));
+    },
+    pause: () => void request.pause(),
+    resume: () => void request.resume(),
+    discard: () => void request.resume(),
   };
 }
 
@@ -200,7 +216,7 @@ class Http1Outbound implements Outbound {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #draining: () => boolean;
-  #received = false;
+  #bytes = 0;
 
   constructor(request: IncomingMessage, response: ServerResponse, draining: () => boolean) {
     this.#request = request;
@@ -222,16 +238,13 @@ class Http1Outbound implements Outbound {
   /** True while a silent client only waits, or is kept from sending. */
   get waitsForBackend(): boolean {
     if (this.#response.writableEnded || this.#response.writableLength > 0) return false;
-    return this.#received || this.#request.isPaused();
+    return this.#request.complete || this.#request.isPaused();
   }
 
-  received(): void {
-    this.#received = true;
-  }
-
-  onGone(listener: () => void): void {
+  onClose(listener: (outcome: Outcome) => void): void {
     this.#response.once('close', () => {
-      if (!this.#response.writableFinished) listener();
+      const { headersSent, statusCode, writableFinished } = this.#response;
+      listener({ status: headersSent ? statusCode : 0, bytes: this.#bytes, complete: writableFinished });
     });
   }
 
@@ -255,6 +268,7 @@ class Http1Outbound implements Outbound {
   }
 
   write(chunk: Buffer): boolean {
+    this.#bytes += chunk.length;
     return this.#response.write(chunk);
   }
 
@@ -267,7 +281,81 @@ class Http1Outbound implements Outbound {
     this.#response.end();
   }
 
+  flush(): void {
+    // node's response sends what it gets
+  }
+
+  tunnel(): Duplex {
+    throw new CertplaneError('internal.unexpected', 'A request without an upgrade cannot become a tunnel.');
+  }
+
   cut(): void {
     this.#response.destroy();
   }
+}
+
+/** The answer to an upgrade: a tunnel, or a last response on the raw socket. */
+class UpgradeOutbound implements Outbound {
+  readonly #socket: Duplex;
+  readonly #head: Buffer;
+  #status = 0;
+  #bytes = 0;
+
+  constructor(socket: Duplex, head: Buffer) {
+    this.#socket = socket;
+    this.#head = head;
+    socket.on('error', () => socket.destroy());
+  }
+
+  onClose(listener: (outcome: Outcome) => void): void {
+    this.#socket.once('close', () =>
+      listener({ status: this.#status, bytes: this.#bytes, complete: this.#socket.writableFinished }),
+    );
+  }
+
+  onDrain(listener: () => void): void {
+    this.#socket.on('drain', listener);
+  }
+
+  inform(): void {
+    // the client waits for 101
+  }
+
+  head(status: number, reason: string, headers: readonly string[]): void {
+    this.#status = status;
+    // The body is passed on decoded and ends with the connection.
+    const kept = headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'content-length');
+    this.#socket.write(responseHead(status, reason, [...kept, 'Connection', 'close']));
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#bytes += chunk.length;
+    return this.#socket.write(chunk);
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  flush(): void {
+    // written at once
+  }
+
+  tunnel(headers: readonly string[]): Duplex {
+    this.#status = 101;
+    const all = [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'];
+    this.#socket.write(responseHead(101, 'Switching Protocols', all));
+    if (this.#head.length > 0) this.#socket.unshift(this.#head);
+    return this.#socket;
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+}
+
+function responseHead(status: number, reason: string, headers: readonly string[]): string {
+  let text = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return `${text}\r\n`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Bundle } from '../../../src/core/bundle.ts';
 import type { MaterialAnswer, SlotState } from '../../../src/terminator/ipc/messages.ts';
-import { WorkerCertificates } from '../../../src/terminator/plane/certificates.ts';
+import { WorkerCertificates } from '../../../src/terminator/tls/certificates.ts';
 import { TestCa } from '../../support/test-ca.ts';
 
 const ca = await TestCa.create();

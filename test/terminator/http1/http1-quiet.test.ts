@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { answer, type Outbound } from '../../../src/terminator/plane/exchange.ts';
-import { createHttp1 } from '../../../src/terminator/plane/http1.ts';
+import { answer, type Outbound } from '../../../src/terminator/proxy/exchange.ts';
+import { createHttp1 } from '../../../src/terminator/http1/http1.ts';
 import { until } from '../../support/until.ts';
 
 test('a connection is closed as quiet only when it has had no request since the last look', async () => {

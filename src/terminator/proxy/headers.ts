@@ -1,4 +1,5 @@
 /** What a proxy changes in header sections (RFC 9110 §7.6). Headers are flat lists: name, value, name, value, … */
+import type { Inbound } from './exchange.ts';
 
 /** Belong to one connection and are never passed on; `te` and `trailer` are handled where trailers are. */
 const hopByHop = new Set([
@@ -28,43 +29,28 @@ function claimsOrigin(lower: string): boolean {
   return name.startsWith('x-forwarded-') || name === 'x-real-ip' || name === 'forwarded' || name === 'proxy';
 }
 
-export interface Forwarding {
-  readonly method: string;
-  readonly target: string;
-  readonly host: string;
-  readonly headers: readonly string[];
-  readonly clientAddress: string;
-  readonly protocol: 'https' | 'http';
-  /** Request body: how it is framed towards the backend. */
-  readonly body: 'none' | 'length' | 'chunked';
-  /** `websocket` where the request asks for one. */
-  readonly upgrade?: string | undefined;
-}
-
-/** The request as the backend gets it: request line, headers, empty line. */
-export function requestHead(forwarding: Forwarding): string {
-  const { method, target, host, headers, clientAddress, protocol, body, upgrade } = forwarding;
+/** The headers a backend gets, framing apart. */
+export function forwardedHeaders(inbound: Inbound): { headers: string[]; trailers: boolean } {
+  const { authority, headers, connection, body } = inbound;
   const named = connectionOptions(headers);
-  let text = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
+  const result: string[] = [];
   let cookies = '';
   let trailers = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
     const lower = name.toLowerCase();
-    if (lower === 'host' || lower.startsWith(':')) continue;
+    if (lower === 'host') continue;
     if (lower === 'te') trailers ||= /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value);
     if (hopByHop.has(lower)) continue;
     if (lower === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
-    else if (lower === 'content-length' && body !== 'length' && value !== '0') continue;
-    else if (!claimsOrigin(lower) && named?.has(lower) !== true) text += `${name}: ${value}\r\n`;
+    else if (lower === 'content-length' && body?.framing !== 'length' && value !== '0') continue;
+    else if (!claimsOrigin(lower) && named?.has(lower) !== true) result.push(name, value);
   }
-  if (cookies !== '') text += `Cookie: ${cookies}\r\n`; // RFC 9113 §8.2.3: HTTP/2 may split it, HTTP/1.1 may not
-  if (trailers && upgrade === undefined) text += 'TE: trailers\r\nConnection: TE\r\n';
-  if (upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  if (body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-  text += `X-Forwarded-For: ${clientAddress}\r\n`;
-  return `${text}X-Forwarded-Proto: ${protocol}\r\nX-Forwarded-Host: ${host}\r\n\r\n`;
+  if (cookies !== '') result.push('Cookie', cookies); // RFC 9113 §8.2.3: HTTP/2 may split it, HTTP/1.1 may not
+  result.push('X-Forwarded-For', connection.address, 'X-Forwarded-Proto', connection.protocol);
+  result.push('X-Forwarded-Host', authority);
+  return { headers: result, trailers };
 }
 
 /** A backend's response headers without what belongs to its connection. `lowerCase` for HTTP/2. */

@@ -1,0 +1,11 @@
+import type { BackendRequest } from './backend.ts';
+
+/** The request as an HTTP/1.1 backend gets it: request line, headers, empty line; latin1. */
+export function requestHead({ method, target, authority, headers, body, trailers, upgrade }: BackendRequest): string {
+  let text = `${method} ${target} HTTP/1.1\r\nHost: ${authority}\r\n`;
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  if (upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  else if (trailers) text += 'TE: trailers\r\nConnection: TE\r\n';
+  if (body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  return `${text}\r\n`;
+}
