@@ -4,7 +4,7 @@
  */
 import { CertplaneError } from '../core/errors.ts';
 import { hostOfAuthority } from '../core/names.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import { formatAddress } from '../core/listen-address.ts';
 
 export interface HostGuard {

@@ -1,7 +1,7 @@
 /** The admin page has no TLS of its own, so it may listen on loopback only. */
 import { CertplaneError } from '../core/errors.ts';
 import { formatAddress, isLoopback } from '../core/listen-address.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 
 /** Throws `access.insecure-listen`. */
 export function assertSafeListen(listen: ListenAddress): void {

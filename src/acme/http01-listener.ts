@@ -3,7 +3,7 @@ import { CertplaneError } from '../core/errors.ts';
 import type { Challenge, ChallengeSolver } from '../core/ports/challenge-solver.ts';
 import type { Log } from '../core/ports/log.ts';
 import { formatAddress } from '../core/listen-address.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 
 const path = '/.well-known/acme-challenge/';
 

@@ -3,7 +3,7 @@ import { chmod } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { formatAddress } from '../core/listen-address.ts';
 import { CertplaneError } from '../core/errors.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import { claimSocketPath } from '../state/unix-socket.ts';
 
 /** Throws `terminator.address-in-use` and `terminator.address-forbidden`. */

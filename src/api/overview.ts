@@ -1,5 +1,6 @@
 /** Counts and lists over everything: the overview page, and the numbers that travel with each change event. */
 import type { CertificateView, ControlView, Problem, TerminatorView } from '../core/ports/control-view.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { IssuerDescription } from '../core/ports/issuer.ts';
 import type { HistoryEntry as HistoryRecord, TokenRecord } from '../core/records.ts';
 import { assess } from '../explain/urgency.ts';
@@ -54,7 +55,15 @@ export function presentIssuer(issuer: IssuerDescription, all: readonly Certifica
   };
 }
 
-export function presentTerminator(terminator: TerminatorView): Terminator {
+const settingsCode: ErrorCode = 'backend.unverified';
+
+/** With what is wrong with the settings they were given, beside what they report themselves. */
+export function presentTerminators(view: Pick<ControlView, 'terminators' | 'problems'>): Terminator[] {
+  const ofSettings = view.problems().filter(({ code }) => code === settingsCode);
+  return view.terminators().map((one) => presentTerminator(one, ofSettings));
+}
+
+function presentTerminator(terminator: TerminatorView, ofSettings: readonly Problem[]): Terminator {
   return {
     id: terminator.id,
     connected: terminator.connected,
@@ -68,7 +77,8 @@ export function presentTerminator(terminator: TerminatorView): Terminator {
       connections,
     })),
     listening: [...terminator.listening],
-    problems: terminator.problems.map(presentNotice),
+    problems: [...terminator.problems, ...ofSettings].map(presentNotice),
+    backends: terminator.backends?.map((one) => ({ ...one })) ?? null,
     served: terminator.served,
   };
 }

@@ -13,7 +13,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { CertificateView, ControlView } from '../core/ports/control-view.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import type { Check } from '../explain/check.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate, type Authenticate } from './authenticate.ts';

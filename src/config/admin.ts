@@ -1,20 +1,41 @@
 /** The admin page behind the terminator, and addresses that two listeners cannot share. */
 import { formatAddress } from '../core/listen-address.ts';
-import type { ListenAddress, Route, TerminatorSettings } from '../core/route.ts';
+import { backendDefaults, type Backend } from '../core/backend.ts';
+import type { Route } from '../core/route.ts';
+import type { ListenAddress, TerminatorSettings } from '../core/terminator.ts';
 import { formatPath, type Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
 import { collide } from './values/addresses.ts';
 
-/** A route to the admin page for the hosts that have no route of their own at `/`. */
+export interface AdminRoute {
+  readonly route: Route & { readonly action: { readonly kind: 'proxy' } };
+  readonly backend: Backend;
+}
+
+/** A route to the admin page for the hosts that have no route of their own at `/`, and the backend that it names. */
 export function adminRoute(
   hosts: readonly string[],
   listen: ListenAddress,
   routes: readonly Route[],
-): Route | undefined {
-  const routed = new Set(routes.filter(({ path }) => path === '/').flatMap((route) => route.hosts));
+): AdminRoute | undefined {
+  const routed = new Set(routes.filter(isForEverything).flatMap((route) => route.hosts));
   const open = hosts.filter((host) => !routed.has(host));
   if (open.length === 0) return undefined;
-  return { hosts: open, path: '/', action: { kind: 'proxy', origin: `http://${formatAddress(listen)}` } };
+  const backend = `http://${formatAddress(listen)}`;
+  return {
+    route: {
+      name: 'admin page',
+      hosts: open,
+      path: { kind: 'prefix', value: '/' },
+      action: { kind: 'proxy', backend },
+      http: 'redirect',
+    },
+    backend: { ...backendDefaults, endpoints: [{ ...listen, weight: 1 }] },
+  };
+}
+
+function isForEverything({ path, methods, headers }: Route): boolean {
+  return path.kind === 'prefix' && path.value === '/' && methods === undefined && headers === undefined;
 }
 
 export interface Listeners {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { parse } from 'yaml';
-import type { KubernetesAccess } from '../core/route.ts';
+import type { KubernetesAccess } from '../core/terminator.ts';
 import { homeOf, readSmallFile } from './paths.ts';
 import type { ProblemList } from './problems.ts';
 

@@ -1,18 +1,19 @@
 /** `certplane check`: the problems of the file, and what around it would get in the way. Changes nothing. */
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { FilesOutput } from '../core/certificate.ts';
 import { credentialsVariable, keyCredential, keyFileVariable } from '../core/key-names.ts';
 import { formatAddress } from '../core/listen-address.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import { listenersOf } from './admin.ts';
 import { loadLocated, type LoadOptions, type LoadResult } from './load.ts';
 import type { Config } from './model.ts';
 import type { Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
 import { checkKubernetes } from './check-kubernetes.ts';
+import { checkFiles, checkTerminator } from './check-terminator.ts';
+import { allowed, checkDirectory, exists } from './surroundings.ts';
 
 export interface CheckOptions extends LoadOptions {
   /** Also opens every address for a moment; fails for those of a Certplane that runs. */
@@ -23,12 +24,13 @@ export interface CheckOptions extends LoadOptions {
 
 /** Everything `loadConfig` finds, then warnings about the surroundings, then, with `listen`, addresses. Never throws. */
 export async function checkConfig(options: CheckOptions): Promise<LoadResult> {
-  const { config, problems } = await loadLocated(options);
+  const { config, problems, files } = await loadLocated(options);
+  await checkFiles(files, problems);
   if (config !== undefined) {
     await checkKey(config, options.env, problems);
     await checkDirectory(config.dataDir, ['dataDir'], 'the data directory', problems);
     await checkOutputs(config, options, problems);
-    await checkSources(config, problems);
+    if (config.terminator !== undefined) await checkTerminator(config.terminator, problems);
     if (config.kubernetes !== undefined) await checkKubernetes(config.kubernetes, options.env, problems);
     if (options.listen) await checkAddresses(config, problems);
   }
@@ -64,22 +66,6 @@ async function checkOutputs(
   }
 }
 
-async function checkSources({ terminator }: Config, problems: ProblemList): Promise<void> {
-  for (const [i, source] of (terminator?.sources ?? []).entries()) {
-    if (source.kind !== 'files') continue;
-    const path = ['terminator', 'sources', i, 'files', 'directory'];
-    const { directory } = source;
-    if (!(await exists(directory))) {
-      const message = `There is no directory ${directory}, so nothing is served from it; make it, or write another path.`;
-      problems.warning(path, message);
-    } else if (!(await stat(directory)).isDirectory()) {
-      problems.warning(path, `${directory} is not a directory; write the path of one.`);
-    } else if (!(await allowed(directory, constants.R_OK | constants.X_OK))) {
-      problems.warning(path, `This user may not read ${directory}; change its mode or group, or write another path.`);
-    }
-  }
-}
-
 async function checkProgram(
   { reloadCommand }: FilesOutput,
   { path, env, programs }: { path: Path; env: NodeJS.ProcessEnv; programs: Map<string, boolean> },
@@ -98,21 +84,6 @@ async function isRunnable(program: string, env: NodeJS.ProcessEnv): Promise<bool
     : (env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, program));
   for (const place of places) if (await allowed(place, constants.X_OK)) return true;
   return false;
-}
-
-/** Whether the directory can be written, or be made where it does not exist yet. */
-async function checkDirectory(directory: string, path: Path, what: string, problems: ProblemList): Promise<void> {
-  let existing = directory;
-  while (!(await exists(existing)) && dirname(existing) !== existing) existing = dirname(existing);
-  if (!(await stat(existing)).isDirectory()) {
-    problems.warning(
-      path,
-      `${existing} is not a directory, so ${what} ${directory} cannot be used; write another path.`,
-    );
-  } else if (!(await allowed(existing, constants.W_OK | constants.X_OK))) {
-    const message = `This user may not write to ${existing}, so ${what} ${directory} cannot be used; change its owner, or write another path.`;
-    problems.warning(path, message);
-  }
 }
 
 async function checkAddresses(config: Config, problems: ProblemList): Promise<void> {
@@ -150,17 +121,4 @@ async function tryListen({ host, port }: ListenAddress): Promise<string | undefi
   if (failure !== undefined) return failure.code ?? failure.message;
   await new Promise((resolve) => server.close(resolve));
   return undefined;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await allowed(path, constants.F_OK);
-}
-
-async function allowed(path: string, mode: number): Promise<boolean> {
-  try {
-    await access(path, mode);
-    return true;
-  } catch {
-    return false; // whatever the reason: it cannot be used like that
-  }
 }

@@ -1,9 +1,9 @@
 /** Reads a configuration file: every problem at once, or the configuration. */
 import type { z } from 'zod';
 import { dirname, resolve } from 'node:path';
-import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/route.ts';
+import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/terminator.ts';
 import { adminRoute, checkListeners } from './admin.ts';
-import { readCertificates } from './certificates.ts';
+import { readCertificates, type WrittenCertificate } from './certificates.ts';
 import { automaticCertificates, sortedById } from './desired.ts';
 import { parseText } from './document.ts';
 import { isMapping, parsePart, unknownKey } from './issues.ts';
@@ -14,7 +14,8 @@ import { ProblemList } from './problems.ts';
 import { resolveIssuers } from './references.ts';
 import { fileSchema } from './schema.ts';
 import { knownKeys } from './schema/walk.ts';
-import { readTerminator } from './terminator.ts';
+import type { NamedFile } from './terminator/context.ts';
+import { readTerminator } from './terminator/settings.ts';
 import { describeValue } from './values/parsed.ts';
 
 /** 30,000 certificates with outputs are about 6 MiB. */
@@ -45,18 +46,25 @@ export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
   return { ...(config === undefined ? {} : { config }), problems: problems.sorted() };
 }
 
-/** With the list of problems still open, so that more can be added at their places in the file. */
-export async function loadLocated(options: LoadOptions): Promise<{ config?: Config; problems: ProblemList }> {
+export interface Located {
+  readonly config?: Config;
+  /** Still open, so that more can be added at their places in the file. */
+  readonly problems: ProblemList;
+  /** Files that the terminator will read; nobody has looked at them yet. */
+  readonly files: readonly NamedFile[];
+}
+
+export async function loadLocated(options: LoadOptions): Promise<Located> {
   const file = resolve(options.file);
   const read = await readSmallFile(file, mostBytes);
   if ('text' in read) return await loadText(read.text, { ...options, file });
   const problems = new ProblemList(() => undefined);
   problems.error([], read.problem);
-  return { problems };
+  return { problems, files: [] };
 }
 
 /** `file` is where the text is from: absolute, for relative paths in it. */
-async function loadText(text: string, options: LoadOptions): Promise<{ config?: Config; problems: ProblemList }> {
+async function loadText(text: string, options: LoadOptions): Promise<Located> {
   const document = parseText(text);
   const problems = new ProblemList((at, what) => document.locator.at(at, what));
   problems.add(document.problems);
@@ -66,15 +74,16 @@ async function loadText(text: string, options: LoadOptions): Promise<{ config?: 
   if (root !== null && !usable) {
     problems.error([], `The file is ${describeValue(root)}; write options such as terminator: { routes: [] }.`);
   }
-  if (!usable) return { problems };
-  const config = await build(isMapping(root) ? root : {}, problems, options);
-  return problems.errors > 0 ? { problems } : { config, problems };
+  const files: NamedFile[] = [];
+  if (!usable) return { problems, files };
+  const config = await build(isMapping(root) ? root : {}, { problems, files }, options);
+  return problems.errors > 0 ? { problems, files } : { config, problems, files };
 }
 
 /** What it returns is right only when no error was reported. */
 async function build(
   root: Readonly<Record<string, unknown>>,
-  problems: ProblemList,
+  { problems, files }: { problems: ProblemList; files: NamedFile[] },
   { file, env, dataDir }: LoadOptions,
 ): Promise<Config> {
   const base = { directory: dirname(file), home: homeOf(env) };
@@ -98,9 +107,21 @@ async function build(
   const issuers = await readIssuers(mapping(root, 'issuers', problems), { base, env, problems });
   const certificates = readCertificates(mapping(root, 'certificates', problems), base, problems);
   const section = root['terminator'];
-  const terminator = section === undefined ? undefined : readTerminator(section, kubernetes, { base, problems });
+  const adminHosts = section === undefined ? [] : (admin?.hosts ?? []);
+  const absoluteDataDir = override === undefined ? resolvePath(written, base) : resolve(override);
+  const terminator =
+    section === undefined
+      ? undefined
+      : readTerminator(section, kubernetes, {
+          base,
+          dataDir: absoluteDataDir,
+          problems,
+          issuers,
+          certificates: namesByCertificate(root['certificates'], certificates),
+          adminHosts,
+          files,
+        });
 
-  const adminHosts = terminator === undefined ? [] : (admin?.hosts ?? []);
   const hosts = [...(terminator?.hosts ?? []), ...adminHosts.map((host, i) => ({ host, path: ['admin', 'hosts', i] }))];
   const automatic = automaticCertificates(
     hosts,
@@ -118,7 +139,7 @@ async function build(
     certificates.some(({ spec }) => spec.outputs.some(({ kind }) => kind === 'kubernetesSecret'));
   return {
     file,
-    dataDir: override === undefined ? resolvePath(written, base) : resolve(override),
+    dataDir: absoluteDataDir,
     admin: { listen: adminListen, hosts: admin?.hosts ?? [] },
     metrics: metrics?.listen ? { listen: metrics.listen } : undefined,
     issuance: { concurrency },
@@ -136,9 +157,23 @@ function withExtras(
   const admin = adminRoute(extras.adminHosts, extras.adminListen, settings.routes);
   return {
     ...settings,
-    routes: admin === undefined ? settings.routes : [...settings.routes, admin],
+    ...(admin === undefined
+      ? {}
+      : {
+          routes: [...settings.routes, admin.route],
+          backends: { ...settings.backends, [admin.route.action.backend]: admin.backend },
+        }),
     ...(extras.metrics ? { metrics: extras.metrics } : {}),
   };
+}
+
+/** Those that could not be read, too: naming one is no second problem. */
+function namesByCertificate(
+  section: unknown,
+  read: readonly WrittenCertificate[],
+): ReadonlyMap<string, readonly string[]> {
+  const unread = Object.keys(isMapping(section) ? section : {}).map((name) => [name, []] as const);
+  return new Map([...unread, ...read.map(({ spec }) => [spec.name, spec.dnsNames] as const)]);
 }
 
 /** A section of named entries, which are parsed one by one. */

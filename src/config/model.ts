@@ -1,6 +1,6 @@
 /** The configuration after loading: every default filled in, every path absolute, every name canonical, every secret read. */
 import type { CertificateSpec } from '../core/certificate.ts';
-import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/route.ts';
+import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/terminator.ts';
 
 export interface Http01SolverConfig {
   readonly kind: 'http01';

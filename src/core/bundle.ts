@@ -25,6 +25,8 @@ export interface ChainFacts {
   /** Each certificate's issuer is the next one's subject and its signature checks out. */
   readonly chainComplete: boolean;
   readonly keyAlgorithm: string;
+  /** Of the leaf, as OpenSSL names it: `ecdsa-with-SHA256`. */
+  readonly signatureAlgorithm: string;
 }
 
 /** A bundle is a few kilobytes; a megabyte is an accident or an attack. */
@@ -48,15 +50,22 @@ export function findPrivateKey(pem: string): string | undefined {
 
 /** Facts of a chain. Throws `certificate.unparsable`. */
 export function readChain(chainPem: string): ChainFacts {
+  return factsOf(parseChain(chainPem));
+}
+
+/** Leaf first. */
+function parseChain(chainPem: string): X509Certificate[] {
   const blocks = splitChain(chainPem);
   if (blocks.length === 0)
     throw new CertplaneError('certificate.unparsable', 'There is no CERTIFICATE block in the PEM text.');
-  let chain: X509Certificate[];
   try {
-    chain = blocks.map((block) => new X509Certificate(block));
+    return blocks.map((block, i) => (i === 0 ? new X509Certificate(block) : issuerOf(block)));
   } catch (cause) {
     throw new CertplaneError('certificate.unparsable', 'A CERTIFICATE block cannot be parsed.', { cause });
   }
+}
+
+function factsOf(chain: readonly X509Certificate[]): ChainFacts {
   const leaf = chain[0] as X509Certificate;
   return {
     names: namesOf(leaf),
@@ -72,8 +81,26 @@ export function readChain(chainPem: string): ChainFacts {
       return next === undefined ? i > 0 || isSelfIssued(one) : one.checkIssued(next) && one.verify(next.publicKey);
     }),
     keyAlgorithm: describeKey(leaf),
+    signatureAlgorithm: leaf.signatureAlgorithm ?? '',
   };
 }
+
+/** Issuers are shared by many certificates; parsing each once makes reading a large directory twice as fast. */
+const issuers = new Map<string, X509Certificate>();
+const mostIssuers = 200;
+
+function issuerOf(pem: string): X509Certificate {
+  let issuer = issuers.get(pem);
+  if (issuer === undefined) {
+    issuer = new X509Certificate(pem);
+    if (issuers.size >= mostIssuers) issuers.clear();
+    issuers.set(pem, issuer);
+  }
+  return issuer;
+}
+
+/** Facts of bundles whose key has been found to match: a bundle passes several hands, and each of them checks. */
+const checked = new WeakMap<Bundle, ChainFacts>();
 
 /**
  * Facts of a bundle, after everything DESIGN §5.1 always refuses has been refused: what does not parse
@@ -81,16 +108,8 @@ export function readChain(chainPem: string): ChainFacts {
  * (`certificate.name-missing`). Validity in time is not judged here.
  */
 export function readBundle(bundle: Bundle, wantedNames: readonly string[] = []): ChainFacts {
-  const facts = readChain(bundle.chainPem);
-  const leaf = new X509Certificate(splitChain(bundle.chainPem)[0] as string);
-  let matches: boolean;
-  try {
-    matches = leaf.checkPrivateKey(createPrivateKey(bundle.keyPem));
-  } catch (cause) {
-    throw new CertplaneError('certificate.unparsable', 'The private key cannot be parsed.', { cause });
-  }
-  if (!matches)
-    throw new CertplaneError('certificate.key-mismatch', 'The private key does not belong to the certificate.');
+  let facts = checked.get(bundle);
+  if (facts === undefined) checked.set(bundle, (facts = readMatching(bundle)));
   const missing = wantedNames.find((name) => !namesCover(facts.names, name));
   if (missing !== undefined) {
     throw new CertplaneError(
@@ -99,6 +118,20 @@ export function readBundle(bundle: Bundle, wantedNames: readonly string[] = []):
     );
   }
   return facts;
+}
+
+function readMatching(bundle: Bundle): ChainFacts {
+  const chain = parseChain(bundle.chainPem);
+  const leaf = chain[0] as X509Certificate;
+  let matches: boolean;
+  try {
+    matches = leaf.checkPrivateKey(createPrivateKey(bundle.keyPem));
+  } catch (cause) {
+    throw new CertplaneError('certificate.unparsable', 'The private key cannot be parsed.', { cause });
+  }
+  if (!matches)
+    throw new CertplaneError('certificate.key-mismatch', 'The private key does not belong to the certificate.');
+  return factsOf(chain);
 }
 
 /** DNS names and IP addresses of the subjectAltName; the common name is not a name (RFC 9525 §2). */

@@ -75,6 +75,12 @@ export const errorCodes = {
   'terminator.cache-unwritable':
     'The last-good copy cannot be written; a start without control would not know the latest certificates.',
   'terminator.name-unserved': 'No certificate covers this host.',
+  'terminator.certificate-conflict': 'Several certificates carry the same name; the message says which one serves it.',
+  'terminator.file-unreadable':
+    'A file that the settings name cannot be read or has no valid content; what was read before stays in effect.',
+  'terminator.policy-unusable': 'A TLS policy cannot be put in effect; clients of its hosts are refused.',
+  'terminator.staple-missing': 'No OCSP response can be had for a certificate; it is served without one.',
+  'backend.unverified': 'The certificate of a backend is not verified, because its tls says verify: false.',
   // API and access
   'api.invalid-request': 'The request does not have the expected form.',
   'api.not-found': 'There is nothing at this address.',

@@ -121,6 +121,20 @@ export interface TerminatorProblem {
   readonly since: number;
 }
 
+/** One endpoint of a backend, as all workers together see it. */
+export interface EndpointReport {
+  /** Key in `TerminatorSettings.backends`. */
+  readonly backend: string;
+  /** `10.0.0.2:8080`, `unix:/run/app.sock`; `app.internal:8080` while a name is not resolved. */
+  readonly endpoint: string;
+  /** `unhealthy` by checks, `ejected` after failed requests. */
+  readonly state: 'healthy' | 'unhealthy' | 'ejected' | 'unresolved';
+  /** Open connections. */
+  readonly open: number;
+  /** Since the terminator started. */
+  readonly requests: number;
+}
+
 /** The whole of what a terminator serves (`complete`), or what changed since the last report. */
 export interface ServedReport {
   readonly terminatorId: string;
@@ -131,4 +145,6 @@ export interface ServedReport {
   readonly problems: readonly TerminatorProblem[];
   readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
   readonly listening: readonly string[];
+  /** Every endpoint of every backend; absent: the terminator does not tell. */
+  readonly backends?: readonly EndpointReport[] | undefined;
 }

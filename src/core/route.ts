@@ -64,7 +64,10 @@ export interface Route {
   readonly name: string;
   /** Canonical names; exact or one-label wildcard. */
   readonly hosts: readonly string[];
-  /** Of several that match: exact before the longest prefix before a regex; then more conditions; then the earlier one. */
+  /**
+   * Of several that match: exact before the longest prefix before a regex before the prefix `/`, which takes everything;
+   * then more conditions; then the earlier one.
+   */
   readonly path: PathMatch;
   /** Absent: any. */
   readonly methods?: readonly string[] | undefined;

@@ -9,7 +9,7 @@ import {
   type ObservableMiddleware,
 } from '@kubernetes/client-node';
 import { CertplaneError } from '../core/errors.ts';
-import type { KubernetesAccess } from '../core/route.ts';
+import type { KubernetesAccess } from '../core/terminator.ts';
 
 const requestTimeoutMs = 15_000;
 

@@ -1,7 +1,7 @@
 /** What `certplane run` says once it works: where it listens, the line that proves it, and a login link. */
 import { relative } from 'node:path';
 import type { Config } from '../config/model.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import { isWildcard } from '../core/names.ts';
 
 export interface BannerInput {

@@ -10,7 +10,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { ReloadOptions } from '../core/ports/control-view.ts';
 import type { Issuer } from '../core/ports/issuer.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 import type { Budget } from '../schedule/budget.ts';
 import { limitsFor, type IssuerLimits } from '../schedule/limits.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
@@ -21,6 +21,7 @@ import { writeMarker } from './applied-marker.ts';
 import type { IssuerPool, IssuerSet, PreparedIssuers } from './issuers.ts';
 import type { Notices } from './notices.ts';
 import { writeRoot } from './roots.ts';
+import { UnverifiedBackends } from './unverified-backends.ts';
 
 export interface InForceDeps {
   readonly dataDir: string;
@@ -53,11 +54,13 @@ export class InForce {
   #config: Config;
   #issuers: IssuerSet = { byName: new Map(), authorities: [] };
   #failed = new Set<string>();
+  readonly #unverified: UnverifiedBackends;
 
   /** `config` is what is asked for; `begin` decides. */
   constructor(config: Config, deps: InForceDeps) {
     this.#config = config;
     this.#deps = deps;
+    this.#unverified = new UnverifiedBackends(deps.notices);
   }
 
   get config(): Config {
@@ -89,8 +92,9 @@ export class InForce {
       const staying = before === undefined ? config : { ...before, file: config.file, dataDir };
       await using issuers = await this.#deps.pool.prepare(staying);
       this.#put(staying, issuers);
+      await this.#writeRoots(signal);
       if (before !== undefined) await this.#publish(staying, false, signal);
-      await this.#finish(staying, signal);
+      await this.#moveMetrics(staying, signal);
     }
   }
 
@@ -100,8 +104,10 @@ export class InForce {
     await using issuers = await this.#deps.pool.prepare(next);
     const counts = await this.#applyCertificates(registry, next, options, signal);
     this.#put(next, issuers);
+    // Before the settings: terminators read these files when they hear of them.
+    const warnings = await this.#writeRoots(signal);
     await this.#publish(next, options.acceptRemoval, signal);
-    const warnings = await this.#finish(next, signal);
+    warnings.push(...(await this.#moveMetrics(next, signal)));
     const add = async (what: string, work: () => Promise<void>): Promise<void> =>
       void warnings.push(...(await this.#attempt(what, signal, work)));
     if (options.acceptReissue)
@@ -143,6 +149,7 @@ export class InForce {
     issuers.commit();
     this.#issuers = { byName: issuers.byName, authorities: issuers.authorities };
     this.#config = next;
+    this.#unverified.inForce(next.terminator);
   }
 
   async #publish({ terminator }: Config, acceptRemoval: boolean, signal: AbortSignal): Promise<void> {
@@ -165,18 +172,22 @@ export class InForce {
     }
   }
 
-  /** What may fail without keeping anything else from working. */
-  async #finish(config: Config, signal: AbortSignal): Promise<string[]> {
-    const { serveMetrics, dataDir } = this.#deps;
-    const warnings = await this.#attempt(
+  /** Fails alone: nothing else waits for it. */
+  async #moveMetrics(config: Config, signal: AbortSignal): Promise<string[]> {
+    return await this.#attempt(
       'metrics.listen is not in force',
       signal,
-      async () => await serveMetrics(config.metrics?.listen),
+      async () => await this.#deps.serveMetrics(config.metrics?.listen),
     );
+  }
+
+  /** Roots of private CAs, for clients and for terminators that verify backends. */
+  async #writeRoots(signal: AbortSignal): Promise<string[]> {
+    const warnings: string[] = [];
     this.#roots.clear();
     for (const authority of this.#issuers.authorities) {
       const written = await this.#attempt(`The root of ${authority.name} is not written`, signal, async () => {
-        this.#roots.set(authority.name, await writeRoot(dataDir, authority, signal));
+        this.#roots.set(authority.name, await writeRoot(this.#deps.dataDir, authority, signal));
       });
       warnings.push(...written);
     }

@@ -1,7 +1,7 @@
 /** Where control's /metrics and /readyz are: moves with the configuration, the new address open before the old one closes. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Part } from '../core/ports/lifecycle.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 
 export class MetricsPlace implements AsyncDisposable {
   readonly #serverAt: (listen: ListenAddress) => Part;

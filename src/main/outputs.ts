@@ -2,7 +2,7 @@
 import type { CertificateId, KubernetesSecretOutput, OutputSpec } from '../core/certificate.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Output } from '../core/ports/output.ts';
-import type { KubernetesAccess } from '../core/route.ts';
+import type { KubernetesAccess } from '../core/terminator.ts';
 import { createFilesOutput } from '../deliver/files-output.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 

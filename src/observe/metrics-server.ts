@@ -7,7 +7,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
 import { formatAddress } from '../core/listen-address.ts';
-import type { ListenAddress } from '../core/route.ts';
+import type { ListenAddress } from '../core/terminator.ts';
 
 export interface MetricsServerOptions {
   /** Port 0: any free one. */

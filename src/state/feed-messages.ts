@@ -45,6 +45,18 @@ const servedReportSchema = z.object({
   problems: z.array(z.object({ code, message: text, subject: text.optional(), since: time })).max(10_000),
   workers: z.array(z.object({ pid: count, startedAt: time, connections: count })).max(10_000),
   listening: z.array(text).max(1000),
+  backends: z
+    .array(
+      z.object({
+        backend: z.string().max(600),
+        endpoint: text,
+        state: z.enum(['healthy', 'unhealthy', 'ejected', 'unresolved']),
+        open: count,
+        requests: count,
+      }),
+    )
+    .max(many)
+    .optional(),
 });
 
 /** The `certplane-terminator` or `certplane-session` header; undefined when it names nobody. */

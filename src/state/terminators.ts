@@ -37,7 +37,7 @@ interface Session {
   /** Of the last process, for people, while none is connected. */
   lastAcknowledged: Revision | undefined;
   served: Map<CertificateId, ServedEntry>;
-  report: Pick<ServedReport, 'problems' | 'workers' | 'listening'>;
+  report: Pick<ServedReport, 'problems' | 'workers' | 'listening' | 'backends'>;
 }
 
 /** A refusal with the terminator it came from. */
@@ -141,7 +141,7 @@ class Sessions implements Terminators {
     this.#changed([...before, ...refusals].flatMap(({ key }) => certificateOf(key)));
   }
 
-  served({ terminatorId, complete, served, gone, problems, workers, listening }: ServedReport): void {
+  served({ terminatorId, complete, served, gone, problems, workers, listening, backends }: ServedReport): void {
     const session = this.#session(terminatorId);
     const ids = new Set([...gone, ...served.map((entry) => entry.certificateId)]);
     if (complete) {
@@ -150,7 +150,7 @@ class Sessions implements Terminators {
     }
     for (const id of gone) session.served.delete(id);
     for (const entry of served) session.served.set(entry.certificateId, entry);
-    session.report = { problems, workers, listening };
+    session.report = { problems, workers, listening, backends };
     this.#changed([...ids]);
   }
 
@@ -165,6 +165,7 @@ class Sessions implements Terminators {
       workers: report.workers,
       listening: report.listening,
       problems: report.problems,
+      backends: report.backends,
       served: served.size,
     }));
   }

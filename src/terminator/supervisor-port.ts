@@ -4,7 +4,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
-import type { LastGoodCache } from './cache.ts';
+import type { LastGoodCache } from './last-good/port.ts';
 import type { FeedSource } from './source/feed-source.ts';
 
 export interface SupervisorOptions {

@@ -337,7 +337,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     await this.#configuring;
     await this.#listeners.closeAll(); // what a change under way has opened since
     await this.#metricsAddress[Symbol.asyncDispose]();
-    await this.#holdings.flush();
+    await this.#holdings.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** A worker process: the data plane, and the channel to the supervisor. Nothing else is loaded here. */
 import { CertplaneError } from '../core/errors.ts';
 import type { Refusal } from '../core/feed.ts';
-import type { FromWorker, MaterialAnswer, SlotState, ToWorker } from './ipc/messages.ts';
+import type { FromWorker, HostState, MaterialAnswer, ToWorker } from './ipc/messages.ts';
 import { DataPlane, type ListenTarget } from './plane/data-plane.ts';
 
 type Start = Extract<ToWorker, { type: 'start' }>;
@@ -27,7 +27,7 @@ class Questions<T> {
 }
 
 class Worker {
-  readonly #resolves = new Questions<SlotState | null>();
+  readonly #resolves = new Questions<HostState | null>();
   readonly #materials = new Questions<MaterialAnswer>();
   readonly #warnedAt = new Map<string, number>();
   #plane: DataPlane | undefined;

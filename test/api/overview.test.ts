@@ -99,6 +99,7 @@ suite('the other lists', () => {
         acknowledged: 'e.5',
         workers: [{ pid: 7, startedAt: now, connections: 1 }],
         problems: [],
+        backends: [{ backend: 'app', endpoint: '10.0.0.2:80', state: 'ejected', open: 1, requests: 2 }],
       },
       {
         ...base,
@@ -108,14 +109,23 @@ suite('the other lists', () => {
         problems: [{ code: 'terminator.worker-failed', message: 'It died.', since: now }],
       },
     ];
+    fixture.view.problemList = [
+      { code: 'backend.unverified', message: 'Anybody could be it.', subject: 'app', since: now },
+      { code: 'config.invalid', message: 'A broken file.', since: now },
+    ];
     const answer = await fixture.call('/terminators');
     const { items } = z.strictObject({ items: z.array(terminatorSchema.strict()) }).parse(JSON.parse(answer.body));
     assert.deepEqual(
       items.map((one) => [one.upToDate, one.acknowledged, one.problems.length]),
       [
-        [true, 'e.5', 0],
-        [false, null, 1],
+        [true, 'e.5', 1],
+        [false, null, 2],
       ],
+      'what is wrong with their settings stands with every one of them',
+    );
+    assert.deepEqual(
+      items.map(({ backends }) => backends),
+      [[{ backend: 'app', endpoint: '10.0.0.2:80', state: 'ejected', open: 1, requests: 2 }], null],
     );
   });
 

@@ -1,36 +1,97 @@
 /**
- * `npm run bench`: what the main job costs, beside nginx on the same work in the same run. Rounds are interleaved and
- * medians shown; on a shared machine only ratios mean anything. Prints a table, and JSON with --json.
+ * `npm run bench`: Certplane's terminator beside nginx, HAProxy, Caddy and hitch on the same work, in the same run.
+ *
+ *   npm run bench -- [--rounds N] [--seconds N] [--only PART]… [--json] [--write]
+ *
+ * `--only` takes a part of a row's name; `--write` writes RESULTS.md beside this file. Another checkout is measured with
+ * CERTPLANE_BENCH_ROOT=DIRECTORY. Needs Linux, taskset, and Debian's packages of the peers or a way to fetch them.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { proxiedRequests } from './proxied-requests.ts';
-import { rotation } from './rotation.ts';
+import { moveTo, shareCores } from './cores.ts';
+import { facts } from './facts.ts';
+import { Fixtures } from './fixtures/certificates.ts';
+import type { Lab, RowFamily } from './lab.ts';
+import { asMarkdown, asText } from './report.ts';
+import { because, emptyRow, notMeasured, type Row } from './row.ts';
+import { bodies } from './rows/bodies.ts';
+import { handshakes } from './rows/handshakes.ts';
+import { http2 } from './rows/http2.ts';
+import { idleMemory } from './rows/idle-memory.ts';
+import { installation } from './rows/installation.ts';
+import { keepAlive } from './rows/keep-alive.ts';
+import { manyCertificates } from './rows/many-certificates.ts';
+import { massRotation } from './rows/mass-rotation.ts';
+import { rotation } from './rows/rotation.ts';
+import { tcp } from './rows/tcp.ts';
+import { twoWorkers } from './rows/two-workers.ts';
 
-export interface Row {
-  readonly work: string;
-  readonly ours: string;
-  readonly theirs: string;
-  readonly ratio: string;
+const families: readonly RowFamily[] = [
+  keepAlive,
+  http2,
+  handshakes,
+  bodies,
+  tcp,
+  idleMemory,
+  manyCertificates,
+  rotation,
+  massRotation,
+  twoWorkers,
+  installation,
+];
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '2' },
+    only: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+});
+const rounds = positive('rounds', values.rounds);
+const seconds = positive('seconds', values.seconds);
+const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name} takes a whole number above 0, not "${text}".`);
+  process.exit(2);
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '5' } } });
-const rounds = Number(values.rounds);
-const rows: Row[] = [...(await proxiedRequests(rounds)), ...(await rotation(rounds))];
+function wanted(work: string): boolean {
+  return values.only.length === 0 || values.only.some((part) => work.toLowerCase().includes(part.toLowerCase()));
+}
 
-if (values.json === true) console.log(JSON.stringify(rows, undefined, 2));
-else {
-  const columns = ['work', 'ours', 'theirs', 'ratio'] as const;
-  const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => row[column].length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i] as number))
-      .join('  ')
-      .trimEnd();
-  console.log(
-    [
-      line(columns),
-      line(widths.map((width) => '-'.repeat(width))),
-      ...rows.map((row) => line(columns.map((column) => row[column]))),
-    ].join('\n'),
+async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
+  const works = Object.entries(family.works);
+  if (!works.some(([work]) => wanted(work)))
+    return works.map(([work, targets]) => emptyRow(work, notMeasured, targets));
+  let measured: readonly Row[] = [];
+  let reason = notMeasured;
+  try {
+    measured = await family.run(lab, wanted);
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+    reason = because(error);
+  }
+  return works.map(
+    ([work, targets]) =>
+      measured.find((row) => row.work === work) ?? emptyRow(work, wanted(work) ? reason : notMeasured, targets),
   );
 }
+
+const cores = shareCores();
+await moveTo(cores.load);
+const lab: Lab = { rounds, seconds, fixtures: new Fixtures(), cores, progress: (line) => console.error(line) };
+const rows: Row[] = [];
+for (const family of families) rows.push(...(await measure(family, lab)));
+const shown = values.only.length === 0 ? rows : rows.filter(({ work }) => wanted(work));
+const about = await facts(cores, { rounds, seconds, command });
+console.log(
+  values.json ? JSON.stringify({ facts: Object.fromEntries(about), rows: shown }, undefined, 2) : asText(shown),
+);
+if (values.write) await writeFile(join(import.meta.dirname, 'RESULTS.md'), asMarkdown(rows, about));

@@ -107,7 +107,7 @@ test('docs/cli.md names every command and every option of it', async () => {
         if (!general.includes(flag))
           assert.ok(section.includes(`\`${flag}`) || section.includes(`, ${flag}`), `${one.name()} ${flag}`);
       }
-      if (one !== command) assert.ok(section.includes(`token ${one.name()}`), one.name());
+      if (one !== command) assert.ok(section.includes(`${command.name()} ${one.name()}`), one.name());
     }
   }
 });

@@ -54,8 +54,19 @@ terminator: { routes: [{ hosts: [certs.example.com], backend: "http://127.0.0.1:
   assert.deepEqual(without.certificates, [], 'no terminator, nothing to serve it with');
   const added = await loaded(`${local}admin: { hosts: [certs.example.com] }\nterminator: {}`);
   assert.deepEqual(added.terminator?.routes, [
-    { hosts: ['certs.example.com'], path: '/', action: { kind: 'proxy', origin: 'http://127.0.0.1:8484' } },
+    {
+      name: 'admin page',
+      hosts: ['certs.example.com'],
+      path: { kind: 'prefix', value: '/' },
+      action: { kind: 'proxy', backend: 'http://127.0.0.1:8484' },
+      http: 'redirect',
+    },
   ]);
+  assert.deepEqual(added.terminator?.backends['http://127.0.0.1:8484']?.endpoints, [
+    { host: '127.0.0.1', port: 8484, weight: 1 },
+  ]);
+  const partly = own.replace('backend:', 'methods: [PUT], backend:');
+  assert.equal((await loaded(local + partly)).terminator?.routes.length, 2, 'for the other methods');
 });
 
 async function issuersOf(head: string): Promise<unknown> {

@@ -40,17 +40,23 @@ test('every option has a unit, an example, a sentence, and a default unless it i
     'certificates.NAME.outputs[].files.directory',
     'certificates.NAME.outputs[].kubernetesSecret.namespace',
     'certificates.NAME.outputs[].kubernetesSecret.name',
+    'terminator.tls.clientCertificates.ca',
+    'terminator.hosts[].names',
+    'terminator.ticketKeys.file',
     'terminator.sources[].files.directory',
+    'terminator.backends.NAME.endpoints',
     'terminator.routes[].hosts',
+    'terminator.routes[].tcp.backend',
+    'terminator.routes[].passthrough.backend',
   ]);
 });
 
 test('every example in docs/configuration.md loads without an error', async () => {
   const examples = [...docs.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml]) => yaml ?? '');
-  assert.equal(examples.length, 2);
+  assert.equal(examples.length, 7);
   for (const yaml of examples) {
     const errors = (await problemsOf(yaml)).filter((line) => line.includes(': error: '));
-    assert.deepEqual(errors, []);
+    assert.deepEqual(errors, [], yaml);
   }
 });
 
@@ -63,4 +69,22 @@ test('the quickstart loads without any problem', async () => {
     ['file/api', 'file/apps', 'file/hello'],
   );
   assert.equal(config?.dataDir, join(root, 'data'));
+});
+
+test('the reverse proxy of the examples loads without any problem', async () => {
+  const file = join(root, 'deploy', 'examples', 'reverse-proxy.yaml');
+  const { config, problems } = await loadConfig({ file, env: {} });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    config?.certificates.map(({ id }) => id),
+    [
+      'file/gateway',
+      'route/api.localhost',
+      'route/certs.localhost',
+      'route/db.localhost',
+      'route/shop.localhost',
+      'route/www.shop.localhost',
+    ],
+    'none for the host whose TLS goes through',
+  );
 });

@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
-import { defaultTimeouts } from '../../src/core/route.ts';
+import { backendDefaults } from '../../src/core/backend.ts';
+import { defaultLimits, defaultTimeouts } from '../../src/core/terminator.ts';
+import { tlsPresets } from '../../src/core/tls-policy.ts';
 import { TestCa } from '../support/test-ca.ts';
 import { load, loaded, problemsOf, type LoadOptions } from './loading.ts';
 
@@ -43,9 +45,25 @@ test('four lines are an HTTPS site with an automatic certificate', async () => {
       workers: availableParallelism(),
       https: [{ host: '::', port: 443 }],
       http: [{ host: '::', port: 80 }],
-      routes: [{ hosts: ['shop.example.com'], path: '/', action: { kind: 'proxy', origin: 'http://127.0.0.1:3000' } }],
+      proxyProtocol: { https: false, http: false },
+      trustedProxies: [],
+      routes: [
+        {
+          name: 'shop.example.com/',
+          hosts: ['shop.example.com'],
+          path: { kind: 'prefix', value: '/' },
+          action: { kind: 'proxy', backend: 'http://127.0.0.1:3000' },
+          http: 'redirect',
+        },
+      ],
+      backends: {
+        'http://127.0.0.1:3000': { ...backendDefaults, endpoints: [{ host: '127.0.0.1', port: 3000, weight: 1 }] },
+      },
+      hosts: [],
+      tls: tlsPresets.intermediate,
       sources: [],
       timeouts: defaultTimeouts,
+      limits: defaultLimits,
       metrics: { host: '127.0.0.1', port: 9403 },
     },
   });
@@ -93,7 +111,6 @@ terminator:
     - hosts: [shop.example.com]
       path: /api/
       respond: { status: 404, body: "no\\n", headers: { X-Reason: none, content-type: text/html } }
-  timeouts: { handshake: 1s, header: 2s, idle: 3s, backendConnect: 4s, backendIdle: 5s, drain: 6s }
 `,
     { env: { HMAC: 'c2VjcmV0LXNlY3JldC1zZWNyZXQ' } },
   );
@@ -166,32 +183,35 @@ terminator:
       { kind: 'files', directory: `${base}/certs` },
       { kind: 'kubernetesSecrets', namespace: 'shop', selector: 'app=shop' },
     ],
+    proxyProtocol: { https: false, http: false },
+    trustedProxies: [],
     routes: [
       {
+        name: 'shop.example.com/api',
         hosts: ['shop.example.com'],
-        path: '/api',
+        path: { kind: 'prefix', value: '/api' },
         action: {
           kind: 'respond',
           status: 404,
           body: 'no\n',
           headers: { 'content-type': 'text/html', 'x-reason': 'none' },
         },
+        http: 'redirect',
       },
       {
+        name: 'admin page',
         hosts: ['certs.example.com'],
-        path: '/',
-        action: { kind: 'proxy', origin: 'http://127.0.0.1:1' },
+        path: { kind: 'prefix', value: '/' },
+        action: { kind: 'proxy', backend: 'http://127.0.0.1:1' },
+        http: 'redirect',
       },
     ],
+    backends: { 'http://127.0.0.1:1': { ...backendDefaults, endpoints: [{ host: '127.0.0.1', port: 1, weight: 1 }] } },
+    hosts: [],
+    tls: tlsPresets.intermediate,
     kubernetes,
-    timeouts: {
-      handshakeMs: 1_000,
-      headerMs: 2_000,
-      idleMs: 3_000,
-      backendConnectMs: 4_000,
-      backendIdleMs: 5_000,
-      drainMs: 6_000,
-    },
+    timeouts: defaultTimeouts,
+    limits: defaultLimits,
   });
 });
 

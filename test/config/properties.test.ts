@@ -6,20 +6,34 @@ import { parseText } from '../../src/config/document.ts';
 import { parseFields } from '../../src/config/issues.ts';
 import { ProblemList } from '../../src/config/problems.ts';
 import { fileSchema } from '../../src/config/schema.ts';
+import { backendSchema } from '../../src/config/schema/backends.ts';
+import { routeSchema } from '../../src/config/schema/routes.ts';
+import { terminatorSchema } from '../../src/config/schema/terminator.ts';
+import { tlsSchema } from '../../src/config/schema/tls.ts';
 import { formatAddress } from '../../src/core/listen-address.ts';
 import { collide, listen } from '../../src/config/values/addresses.ts';
 import { canonicalDuration, duration } from '../../src/config/values/durations.ts';
-import { backend, hostName, pathPrefix } from '../../src/config/values/hosts.ts';
+import { balance, caSources, statusRange } from '../../src/config/values/backends.ts';
+import { backendUrl, endpoint } from '../../src/config/values/endpoints.ts';
+import { headerMatches, headerName, headerValues, method } from '../../src/config/values/headers.ts';
+import { authority, hostName } from '../../src/config/values/hosts.ts';
 import { nearest } from '../../src/config/values/nearest.ts';
+import { network } from '../../src/config/values/networks.ts';
 import type { Parser } from '../../src/config/values/parsed.ts';
-import { account, boolean, command, integer, path } from '../../src/config/values/scalars.ts';
+import { pathMatch, pathPrefix } from '../../src/config/values/path-match.ts';
+import { account, boolean, command, integer, path, share } from '../../src/config/values/scalars.ts';
 import { secret } from '../../src/config/values/secrets.ts';
+import { size } from '../../src/config/values/sizes.ts';
+import { cipherSuite, keyExchangeGroup, tlsVersion } from '../../src/config/values/tls.ts';
 import { parseDuration } from '../../src/core/duration.ts';
 import { normaliseName } from '../../src/core/names.ts';
 import { load } from './loading.ts';
 
 /** Text that looks like configuration often enough to get deep into the loader. */
-const words = 'listen hosts dnsNames acme ca files directory routes path respond outputs http01'.split(' ');
+const words =
+  'listen hosts dnsNames acme ca files directory routes path respond outputs http01 tls backends endpoints backend tcp hsts clientCertificates redirect rewrite health certificate'.split(
+    ' ',
+  );
 const marks = [
   '*',
   '*.a.b',
@@ -93,9 +107,41 @@ test('the loader never throws: arbitrary values in every section', async () => {
   );
 });
 
+test('the loader never throws: arbitrary values of every option of the terminator', async () => {
+  const keys = Object.keys(terminatorSchema.shape);
+  const entry = (shape: object): fc.Arbitrary<object> =>
+    fc.dictionary(
+      fc.constantFrom(...Object.keys(shape)),
+      fc.oneof(tree, fc.constant('http://a:1'), fc.constant(['a'])),
+    );
+  const section = fc
+    .tuple(
+      fc.dictionary(fc.constantFrom(...keys), tree, { maxKeys: 3 }),
+      fc.array(entry(routeSchema.shape), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom('a', 'b'), entry(backendSchema.shape)),
+      fc.array(fc.record({ names: fc.constant(['a']), tls: entry(tlsSchema.shape) }), { maxLength: 2 }),
+    )
+    .map(([rest, routes, backends, hosts]) => Object.assign({ routes, backends, hosts }, rest));
+  await fc.assert(
+    fc.asyncProperty(section, async (terminator) => {
+      const text = stringify({ terminator }, { aliasDuplicateObjects: false });
+      const { config, problems } = await load(text);
+      assert.equal(
+        config === undefined,
+        problems.some(({ severity }) => severity === 'error'),
+      );
+      assertProblems(problems, text.split('\n').length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('values of any kind are read or get a sentence, quickly', () => {
-  const named: Parser<unknown>[] = [listen, backend, hostName, pathPrefix, secret, account, boolean, command, path];
-  const parsers = [...named, duration(1, 1e12), integer(0, 10)];
+  const named: Parser<unknown>[] = [listen, hostName, pathPrefix, secret, account, boolean, command, path, share];
+  const ofTheTerminator: Parser<unknown>[] = [backendUrl, endpoint, balance, caSources, statusRange, headerMatches];
+  const more: Parser<unknown>[] = [headerName, method, authority, network, pathMatch, cipherSuite, keyExchangeGroup];
+  const made = [duration(1, 1e12), integer(0, 10), size(1, 1e9, { zero: true }), headerValues(headerName, '{ a: b }')];
+  const parsers = [...named, ...ofTheTerminator, ...more, tlsVersion, ...made];
   const hostile = fc.oneof(
     tree,
     fc.string({ maxLength: 5000 }),

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadConfig } from '../../src/config/load.ts';
 import type { HistoryEntry } from '../../src/core/records.ts';
 import type { ReloadResult } from '../../src/core/ports/control-view.ts';
-import type { ListenAddress } from '../../src/core/route.ts';
+import type { ListenAddress } from '../../src/core/terminator.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import { createAppliedConfig } from '../../src/main/applied-config.ts';
 import { InForce } from '../../src/main/in-force.ts';

@@ -202,3 +202,35 @@ test('the root of a private CA is a file of its own, which a reload leaves alone
   const after = await stat(file);
   assert.deepEqual([after.ino, after.mtimeMs], [before.ino, before.mtimeMs]);
 });
+
+/** One route to a backend over TLS. */
+const routes = (tls: string): string =>
+  `[{ hosts: [a.example.com], backend: { endpoints: ["https://app.internal"], tls: ${tls} } }]`;
+
+test('the root that a backend is verified with is there when terminators are told', async () => {
+  await using dir = await tempDir();
+  await using parts = await startParts(dir, yamlOf());
+  await parts.write(
+    yamlOf({ issuers: '  local: { ca: {} }\n  fresh: { ca: {} }\n', routes: routes('{ ca: { issuer: fresh } }') }),
+  );
+  parts.faults.publish = true;
+  await assert.rejects(parts.reload(), /the terminator's settings are not: the disk is full/);
+  const file = dir.join('data', 'ca', 'fresh.pem');
+  assert.match(await readFile(file, 'utf8'), /BEGIN CERTIFICATE/, 'before they are');
+  await parts.reload();
+  assert.deepEqual(settings(parts)?.backends['route/a.example.com/']?.tls?.caFiles, [file]);
+});
+
+test('a backend that is not verified is a problem for as long as the configuration says so', async () => {
+  await using dir = await tempDir();
+  await using parts = await startParts(dir, yamlOf({ routes: routes('{ verify: false }') }));
+  const [notice] = parts.notices.list();
+  assert.equal(notice?.code, 'backend.unverified');
+  assert.equal(notice.subject, 'route/a.example.com/');
+  assert.match(notice.message, /^The certificate of the backend route\/a\.example\.com\/ is not verified/);
+  await parts.reload();
+  assert.deepEqual(problems(parts), ['backend.unverified']);
+  await parts.write(yamlOf({ routes: routes('{}') }));
+  await parts.reload();
+  assert.deepEqual(problems(parts), []);
+});

@@ -1,7 +1,7 @@
 /** What control's wiring asks of the terminator beyond certificates. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TerminatorSettings } from '../../src/core/route.ts';
+import type { TerminatorSettings } from '../../src/core/terminator.ts';
 import { BoundSocket } from '../../src/terminator/pool/bound-socket.ts';
 import { startBackend } from '../support/backend.ts';
 import { until } from '../support/until.ts';

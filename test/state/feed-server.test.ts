@@ -224,14 +224,17 @@ test('acknowledgements and reports are taken, and what has another form is refus
     problems: [{ code: 'terminator.worker-failed', message: 'It died.', since: 1 }],
     workers: [{ pid: 1, startedAt: 2, connections: 3 }],
     listening: ['127.0.0.1:8443'],
+    backends: [{ backend: 'app', endpoint: '10.0.0.2:80', state: 'unresolved', open: 0, requests: 1 }],
   };
   assert.equal((await ask(socketPath, 'POST', '/served', JSON.stringify(report))).status, 204);
   assert.deepEqual(terminators.list()[0]?.workers, report.workers);
+  assert.deepEqual(terminators.list()[0]?.backends, report.backends);
   const bad: readonly [string, string, unknown][] = [
     ['POST', '/acknowledge', { ...good, revision: 'nonsense' }],
     ['POST', '/acknowledge', { ...good, refusals: [{ key: 'k', code: 'no-such-code', message: '' }] }],
     ['POST', '/acknowledge', { ...good, terminatorId: 'a\nb' }],
     ['POST', '/served', { ...report, workers: [{ pid: -1 }] }],
+    ['POST', '/served', { ...report, backends: [{ ...report.backends[0], state: 'tired' }] }],
     ['POST', '/served', 'text'],
     ['GET', '/feed?since=1', undefined],
     ['GET', '/material/%ff', undefined],

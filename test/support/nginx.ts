@@ -14,6 +14,12 @@ export interface NginxOptions {
   /** Files to write into the prefix first, by relative path. */
   files?: Record<string, string>;
   workers?: number;
+  /** Connections of one worker, both sides counted; 1024 by default. */
+  workerConnections?: number;
+  /** The cores it may run on, as `taskset -c` takes them. */
+  cpus?: string | undefined;
+  /** How long it may take to open its port; 15 s by default. */
+  readyTimeoutMs?: number;
 }
 
 export interface Nginx extends AsyncDisposable {
@@ -37,15 +43,19 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   await writeFile(
     prefix.join('nginx.conf'),
     `daemon off; worker_processes ${options.workers ?? 1}; pid nginx.pid; error_log stderr info;
-events { worker_connections 1024; }
+${options.workerConnections === undefined ? '' : `worker_rlimit_nofile ${options.workerConnections + 256};`}
+events { worker_connections ${options.workerConnections ?? 1024}; }
 http { access_log off; ${temporary}
 ${options.http}
 }
 `,
   );
   const args = ['-p', prefix.path, '-e', 'stderr', '-c', prefix.join('nginx.conf')];
-  const server = stack.use(program.spawn(args, { stopSignal: 'SIGTERM' }));
-  await until(async () => server.exit !== undefined || (await accepts(options.port)), { what: 'nginx accepting' });
+  const server = stack.use(program.spawn(args, { stopSignal: 'SIGTERM', cpus: options.cpus }));
+  await until(async () => server.exit !== undefined || (await accepts(options.port)), {
+    what: 'nginx accepting',
+    timeoutMs: options.readyTimeoutMs ?? 15_000,
+  });
   if (server.exit) throw new Error(`nginx ended:\n${server.output}`);
   const parts = stack.move();
   return {

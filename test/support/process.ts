@@ -13,6 +13,8 @@ export interface SpawnOptions {
   stopTimeoutMs?: number;
   /** Starts a process group of its own, so that disposal also ends what the process left behind. */
   group?: boolean;
+  /** Linux: the cores that it and what it starts may run on, as `taskset -c` takes them. */
+  cpus?: string | undefined;
 }
 
 export interface Exit {
@@ -43,7 +45,9 @@ export class RunningProcess implements AsyncDisposable {
   constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
     this.name = options.name ?? command;
     this.#options = options;
-    this.child = spawn(command, args, {
+    const [file, ...list] =
+      options.cpus === undefined ? [command, ...args] : ['taskset', '-c', options.cpus, command, ...args];
+    this.child = spawn(file, list, {
       cwd: options.cwd,
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],

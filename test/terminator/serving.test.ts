@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createLastGoodCache } from '../../src/terminator/cache.ts';
+import { createLastGoodCache } from '../../src/terminator/last-good/cache.ts';
 import type { SourceSpec } from '../../src/core/terminator.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/tempdir.ts';

@@ -412,6 +412,7 @@ export function terminators(now: number): Terminator[] {
       ],
       listening: ['https 0.0.0.0:8443', 'http 0.0.0.0:8080'],
       problems: [],
+      backends: [{ backend: 'app', endpoint: '10.0.0.2:8080', state: 'healthy', open: 12, requests: 48_213 }],
       served: 14,
     },
     {
@@ -431,6 +432,7 @@ export function terminators(now: number): Terminator[] {
           since: time(now - 31 * minuteMs),
         },
       ],
+      backends: null,
       served: 13,
     },
   ]);

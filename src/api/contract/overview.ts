@@ -75,6 +75,21 @@ export const terminatorSchema = z
     workers: z.array(z.object({ pid: z.number().int(), startedAt: time, connections: z.number().int() })),
     listening: z.array(z.string()),
     problems: z.array(noticeSchema),
+    backends: z
+      .array(
+        z.object({
+          backend: z.string(),
+          endpoint: z.string(),
+          state: z.enum(['healthy', 'unhealthy', 'ejected', 'unresolved']),
+          open: z.number().int(),
+          requests: z.number().int(),
+        }),
+      )
+      .nullable()
+      .meta({
+        description:
+          'Endpoints as all workers together see them; `open` counts connections; null where it does not tell.',
+      }),
     served: z.number().int(),
   })
   .meta({ id: 'Terminator' });

@@ -10,7 +10,7 @@ import {
   overviewSchema,
   terminatorSchema,
 } from '../contract/overview.ts';
-import { presentHistoryEntry, presentIssuer, presentOverview, presentTerminator } from '../overview.ts';
+import { presentHistoryEntry, presentIssuer, presentOverview, presentTerminators } from '../overview.ts';
 import { presentCheck } from '../present.ts';
 import { route, type Route } from '../route.ts';
 
@@ -53,7 +53,7 @@ export function overviewRoutes({ view, installationChecks, clock }: OverviewRout
       status: 200,
       answer: z.object({ items: z.array(terminatorSchema) }),
       errors: [],
-      handle: () => ({ items: view.terminators().map(presentTerminator) }),
+      handle: () => ({ items: presentTerminators(view) }),
     }),
     route({
       method: 'get',

@@ -1,28 +1,15 @@
 /** Options of the TLS terminator. */
 import { z } from 'zod';
-import { defaultTimeouts, type TerminatorTimeouts } from '../../core/route.ts';
 import { listenListOrOff } from '../values/addresses.ts';
-import { duration } from '../values/durations.ts';
-import { exactHostName, kubernetesName } from '../values/hosts.ts';
-import { integer, path, text } from '../values/scalars.ts';
-import { option } from './option.ts';
+import { exactHostName, hostName, kubernetesName } from '../values/hosts.ts';
+import { network } from '../values/networks.ts';
+import { boolean, integer, path, text } from '../values/scalars.ts';
+import { backendSchema } from './backends.ts';
+import { accessLogSchema, limitsSchema, timeoutsSchema } from './limits.ts';
+import { certificateName } from './names.ts';
+import { listOf, option } from './option.ts';
 import { routeSchema } from './routes.ts';
-
-function timeout(key: keyof TerminatorTimeouts, description: string, maxMs = 3_600_000) {
-  const shown = `${defaultTimeouts[key] / 1000}s`;
-  return option(duration(100, maxMs), { description, unit: 'duration', default: shown, example: shown }).default(
-    defaultTimeouts[key],
-  );
-}
-
-const timeoutsSchema = z.strictObject({
-  handshake: timeout('handshakeMs', 'From accept to the end of the TLS handshake.'),
-  header: timeout('headerMs', 'From accept, or the previous response, to a complete request head.'),
-  idle: timeout('idleMs', 'A kept-alive connection without a request.'),
-  backendConnect: timeout('backendConnectMs', 'Connecting to a backend.'),
-  backendIdle: timeout('backendIdleMs', 'Any gap without a byte from a backend.'),
-  drain: timeout('drainMs', 'After a stop: how long open connections may go on.', 86_400_000),
-});
+import { tlsSchema } from './tls.ts';
 
 function listener(port: number, description: string) {
   return z
@@ -35,6 +22,13 @@ function listener(port: number, description: string) {
           default: `"[::]:${port}"`,
           example: `":${port}"`,
         }).default([{ host: '::', port }]),
+        proxyProtocol: option(boolean, {
+          description:
+            'Whether every connection from `trustedProxies` begins with a PROXY protocol header (v1 or v2) that says who the client is.',
+          unit: 'true or false',
+          default: 'false',
+          example: 'true',
+        }).default(false),
       }),
     )
     .prefault({});
@@ -71,6 +65,33 @@ export const sourceSchema = z.strictObject({
     .optional(),
 });
 
+export const hostSchema = z.strictObject({
+  names: listOf(
+    hostName,
+    {
+      description: 'Names that the entry is for, exact or one-label wildcards; each stands in one entry only.',
+      unit: 'list of names',
+      example: '[shop.example.com]',
+    },
+    { min: 1, max: 1000 },
+  ),
+  certificate: option(certificateName, {
+    description: 'The one certificate that may serve these names, by its name under `certificates`.',
+    unit: 'name of a certificate',
+    default: 'the best that covers them',
+    example: 'shop',
+  }).optional(),
+  tls: z
+    .unknown()
+    .meta({
+      description: 'As `terminator.tls`, from which every key that is not written is inherited.',
+      unit: 'mapping',
+      default: '`terminator.tls`',
+      example: '{ preset: modern }',
+    })
+    .optional(),
+});
+
 export const terminatorSchema = z.strictObject({
   workers: option(integer(1, 256), {
     description: 'Worker processes.',
@@ -80,6 +101,35 @@ export const terminatorSchema = z.strictObject({
   }).optional(),
   https: listener(443, 'Addresses of the HTTPS listener; a missing host means both address families; false for none.'),
   http: listener(80, 'Addresses of the HTTP listener, which redirects to HTTPS and answers http-01; false for none.'),
+  trustedProxies: listOf(
+    network,
+    {
+      description:
+        'Networks whose X-Forwarded-For, X-Forwarded-Proto, Forwarded and PROXY headers are believed; those of others are replaced.',
+      unit: 'list of networks',
+      default: 'none',
+      example: '[10.0.0.0/8, "fd00::/8"]',
+    },
+    { min: 0, max: 1000 },
+  ).default([]),
+  tls: tlsSchema.optional(),
+  hosts: z.array(hostSchema).max(100_000).default([]).meta({
+    description: 'Certificate and TLS options of some host names.',
+    unit: 'list',
+    default: 'none',
+    example: '[{ names: [shop.example.com], tls: { preset: modern } }]',
+  }),
+  ticketKeys: z
+    .strictObject({
+      file: option(path, {
+        description:
+          'Session ticket keys for several terminators: 48 random bytes in base64 on each line; the first one encrypts, all of them resume.',
+        unit: 'path',
+        example: '/etc/certplane/ticket.keys',
+      }),
+    })
+    .meta({ example: '{ file: /etc/certplane/ticket.keys }' })
+    .optional(),
   defaultHost: option(exactHostName, {
     description:
       'Host whose certificate answers clients that name no known host; without it such handshakes are refused.',
@@ -93,13 +143,30 @@ export const terminatorSchema = z.strictObject({
     default: 'none',
     example: '[{ files: { directory: /etc/certs } }]',
   }),
+  backends: z
+    .record(z.string(), backendSchema)
+    .meta({
+      description: 'Backends that routes name.',
+      unit: 'mapping',
+      default: 'none',
+      example: '{ app: { endpoints: ["http://127.0.0.1:3000"] } }',
+    })
+    .optional(),
   routes: z.array(routeSchema).max(100_000).default([]).meta({
-    description: 'What is served: `hosts`, an optional `path`, and `backend` or `respond`.',
+    description:
+      'What is served: `hosts`, conditions, and one of `backend`, `respond`, `redirect`, `tcp` and `passthrough`.',
     unit: 'list',
     default: 'none',
     example: '[{ hosts: [shop.example.com], backend: http://127.0.0.1:3000 }]',
   }),
+  limits: limitsSchema.prefault({}),
   timeouts: timeoutsSchema.prefault({}),
+  accessLog: accessLogSchema
+    .meta({
+      description: 'Access log; `{}` writes JSON to standard output.',
+      unit: 'mapping',
+      default: 'off',
+      example: '{ format: combined, file: ./access.log }',
+    })
+    .optional(),
 });
-
-export type TimeoutsInput = z.output<typeof timeoutsSchema>;

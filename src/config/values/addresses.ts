@@ -1,7 +1,7 @@
 /** Addresses to listen on: `127.0.0.1:8443`, `:80`, `[::1]:443`, `0.0.0.0:8443`, `8443`. A missing host is `::`, both families. */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { formatAddress, isLoopback } from '../../core/listen-address.ts';
-import type { ListenAddress } from '../../core/route.ts';
+import type { ListenAddress } from '../../core/terminator.ts';
 import { describeValue, type Parsed, type Parser } from './parsed.ts';
 
 export const listen: Parser<ListenAddress> = (value) => {

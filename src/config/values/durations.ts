@@ -36,6 +36,15 @@ export function duration(minMs: number, maxMs: number): Parser<number> {
   };
 }
 
+/** As `duration`; 0 is taken too, and means whatever the option says. */
+export function durationOrZero(minMs: number, maxMs: number): Parser<number> {
+  const above = duration(minMs, maxMs);
+  return (value): Parsed<number> =>
+    value === 0 || value === '0' || (typeof value === 'string' && parseDuration(value) === 0)
+      ? { value: 0 }
+      : above(value);
+}
+
 /** The form this program takes, for forms that people know from elsewhere: `90 days`, `P90D`, `90D`, `1 month`. */
 export function canonicalDuration(text: string): string | undefined {
   const trimmed = text.trim().slice(0, 60).toLowerCase();

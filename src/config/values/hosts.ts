@@ -1,4 +1,4 @@
-/** Host names, Kubernetes names and backends. */
+/** Host names and Kubernetes names. */
 import { isIP } from 'node:net';
 import { normaliseName } from '../../core/names.ts';
 import { describeValue, type Parsed, type Parser } from './parsed.ts';
@@ -21,6 +21,19 @@ export const exactHostName: Parser<string> = (value) => {
   return {
     problem: `A wildcard cannot stand here; write one name, for example ${parsed.value.replace('*.', 'admin.')}.`,
   };
+};
+
+/** What stands in a Host header: a name or an address, with a port where it needs one. */
+export const authority: Parser<string> = (value) => {
+  const [, bare = '', port] =
+    (typeof value === 'string' && /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(value.trim())) || [];
+  const address = bare.replace(/^\[|\]$/g, '');
+  const host = isIP(address) === 0 ? normaliseName(bare) : bare.toLowerCase();
+  const good =
+    host !== undefined && !host.startsWith('*') && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
+  return good
+    ? { value: `${host}${port === undefined ? '' : `:${Number(port)}`}` }
+    : { problem: `${describeValue(value)} is not a host; write for example app.internal or app.internal:8080.` };
 };
 
 function nameAdvice(text: string): string {
@@ -68,57 +81,4 @@ export function kubernetesName(kind: 'label' | 'subdomain'): Parser<string> {
       problem: `${describeValue(value)} is not a Kubernetes name (lower-case letters, digits and dashes); ${advice}.`,
     };
   };
-}
-
-/** An origin that requests are sent to, `http://host:port`. Credentials in it are never repeated. */
-export const backend: Parser<string> = (value) => {
-  if (typeof value === 'number') return { problem: `A backend is a URL; write http://127.0.0.1:${value}.` };
-  if (typeof value !== 'string')
-    return { problem: `A backend is a URL, not ${describeValue(value)}; write http://127.0.0.1:3000.` };
-  if (value.length > 300) return { problem: 'A backend URL has at most 300 characters; write http://127.0.0.1:3000.' };
-  const url = URL.parse(value.trim());
-  if (url === null || !/^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim())) {
-    const guess = URL.parse(`http://${value.trim()}`);
-    const instead =
-      guess !== null && guess.username === '' && guess.hostname !== '' ? guess.origin : 'http://127.0.0.1:3000';
-    return { problem: `A backend is a URL with http:// in front; write ${instead}.` };
-  }
-  if (url.username !== '' || url.password !== '') {
-    return { problem: `A backend URL cannot carry credentials; write ${url.protocol}//${url.host}.` };
-  }
-  if (url.protocol !== 'http:') {
-    return {
-      problem: `Backends are reached over plain http; write http://${url.host} in place of ${describeValue(`${url.protocol}//`)}.`,
-    };
-  }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    return {
-      problem: `A backend is an origin without a path, and the path of each request is kept; write ${url.origin}.`,
-    };
-  }
-  if (url.port === '0')
-    return { problem: 'Port 0 is no port to connect to; write the port that the backend listens on.' };
-  return { value: url.origin };
-};
-
-/** A path prefix, by path element: `/api` is for `/api` and `/api/…`. */
-export const pathPrefix: Parser<string> = (value) => {
-  if (typeof value !== 'string' || value === '')
-    return { problem: `${describeValue(value)} is not a path; write / or for example /api.` };
-  if (value.length > 2048) return { problem: 'A path has at most 2048 characters; write a shorter one.' };
-  if (!value.startsWith('/')) return { problem: `A path begins with a slash; write ${describeValue(`/${value}`)}.` };
-  if (/[?#]/.test(value))
-    return { problem: `A path has no query or fragment; write ${describeValue(value.replace(/[?#].*$/s, ''))}.` };
-  if (!/^[\x21-\x7e]+$/.test(value))
-    return { problem: `A path is written as it travels, percent-encoded; write ${encodePath(value)}.` };
-  if (/\/\/|\/\.\.?(?:\/|$)|\*/.test(value)) {
-    return {
-      problem: `${describeValue(value)} is no plain prefix: leave out //, /./, /../ and *; write for example /api.`,
-    };
-  }
-  return { value: value.length > 1 ? value.replace(/\/$/, '') : value };
-};
-
-function encodePath(text: string): string {
-  return describeValue(encodeURI(text.toWellFormed()));
 }

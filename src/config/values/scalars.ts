@@ -41,6 +41,14 @@ export function integer(min: number, max: number): Parser<number> {
   };
 }
 
+/** Above 0, at most 1. */
+export const share: Parser<number> = (value): Parsed<number> => {
+  if (typeof value === 'number' && value > 0 && value <= 1) return { value };
+  const percent = typeof value === 'string' ? /^(\d{1,3}(?:\.\d+)?)\s*%$/.exec(value.trim())?.[1] : undefined;
+  const instead = percent === undefined ? 'for example 0.1' : String(Number(percent) / 100);
+  return { problem: `${describeValue(value)} is not a share above 0 and up to 1; write ${instead}.` };
+};
+
 export const boolean: Parser<boolean> = (value) =>
   typeof value === 'boolean' ? { value } : { problem: `${describeValue(value)} is not a switch; write true or false.` };
 

@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { CertplaneError } from '../../core/errors.ts';
-import type { KubernetesAccess } from '../../core/route.ts';
+import type { KubernetesAccess } from '../../core/terminator.ts';
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
 

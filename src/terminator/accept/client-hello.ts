@@ -142,7 +142,7 @@ function readAlpn(data: Buffer, found: Found): void {
     const from = at + 1;
     at = from + (data[at] as number);
     if (at === from || at > data.length) return refuse(found);
-    names.push(data.latin1Slice(from, at));
+    names.push(data.toString('latin1', from, at));
   }
   // Nearly every client offers one of two lists: they share one array, so that later comparisons are cheap.
   if (names.length === 2 && names[0] === 'h2' && names[1] === 'http/1.1') found.alpn = h2AndHttp1;

@@ -27,7 +27,7 @@ export function readServerName(bytes: Buffer, start: number, end: number): strin
   }
   // A name whose last label is a number is an IPv4 address (RFC 1123 §2.1).
   if (digitsOnly || !isLabel(bytes, label, last)) return undefined;
-  const name = bytes.latin1Slice(start, last);
+  const name = bytes.toString('latin1', start, last);
   return upper ? name.toLowerCase() : name;
 }
 

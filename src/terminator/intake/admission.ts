@@ -15,6 +15,8 @@ export function admit(item: CertificateItem, bundle: Bundle): ChainFacts {
       `The material of ${item.versionId} is not the certificate that was announced.`,
     );
   }
+  const kind = [facts.keyAlgorithm, facts.signatureAlgorithm, bundle.chainPem.slice(leafEnd(bundle))].join('\n');
+  if (accepted.has(kind)) return facts;
   try {
     // The TLS library has a mind of its own about key sizes and digests; better asked before than in a worker.
     createSecureContext({ cert: bundle.chainPem, key: bundle.keyPem });
@@ -23,5 +25,15 @@ export function admit(item: CertificateItem, bundle: Bundle): ChainFacts {
       cause,
     });
   }
+  if (accepted.size >= mostKinds) accepted.clear();
+  accepted.add(kind);
   return facts;
+}
+
+/** What the library accepted once it accepts again: the same kind of key and digest under the same issuers. */
+const accepted = new Set<string>();
+const mostKinds = 500;
+
+function leafEnd({ chainPem }: Bundle): number {
+  return chainPem.indexOf('-----END CERTIFICATE-----') + 1;
 }

@@ -10,7 +10,7 @@ import type {
 } from '../../core/feed.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
 import type { SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
-import type { LastGoodCache } from './last-good.ts';
+import type { LastGoodCache } from '../last-good/port.ts';
 import { MaterialStore } from './material-store.ts';
 import type { Problems } from './problems.ts';
 import { ServedLedger } from './served-ledger.ts';
@@ -165,8 +165,9 @@ export class Holdings {
     return this.#table.nextTurn(this.#deps.now());
   }
 
-  async flush(): Promise<void> {
-    await this.#materials.flush();
+  /** When everything is in the last-good copy. */
+  async close(): Promise<void> {
+    await this.#materials.close();
   }
 
   #unreadable(message: string): void {

@@ -10,8 +10,7 @@ interface Served {
 
 /** What every worker has in effect, as opposed to what it has been told. */
 export class ServedLedger {
-  readonly #pending: { readonly sequence: number; readonly slot: SlotId; readonly entry: TableEntry | undefined }[] =
-    [];
+  #pending: { readonly sequence: number; readonly slot: SlotId; readonly entry: TableEntry | undefined }[] = [];
   readonly #served = new Map<SlotId, Served>();
 
   /** The slot changed with that change. */
@@ -21,8 +20,7 @@ export class ServedLedger {
 
   /** A worker could not take what the slot was to have: what it had stays in effect. */
   refuse(slot: SlotId): void {
-    const kept = this.#pending.filter((pending) => pending.slot !== slot);
-    this.#pending.splice(0, this.#pending.length, ...kept);
+    this.#pending = this.#pending.filter((pending) => pending.slot !== slot);
   }
 
   /** Everything up to `applied` is in effect. True when that changed anything. */
@@ -34,7 +32,7 @@ export class ServedLedger {
       if (entry === undefined) this.#served.delete(slot);
       else if (!isSame(this.#served.get(slot)?.entry, entry)) this.#served.set(slot, { entry, since: now });
     }
-    this.#pending.splice(0, settled);
+    if (settled > 0) this.#pending = this.#pending.slice(settled);
     return settled > 0;
   }
 

@@ -16,10 +16,20 @@ export interface SlotState {
   readonly names: readonly string[];
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Of the leaf, as `ECDSA P-256` or `RSA 2048`; absent: unknown. */
+  readonly keyAlgorithm?: string | undefined;
+}
+
+/** What serves a host. */
+export interface HostState extends SlotState {
+  /** With a key of the other kind (ECDSA, RSA): serves clients that can use only that. */
+  readonly alternative?: SlotState | undefined;
 }
 
 export interface SlotMaterial extends SlotState {
   readonly bundle: Bundle;
+  /** OCSP response to be stapled, DER in base64. */
+  readonly staple?: string | undefined;
 }
 
 /** What a worker gets that asks for a slot: null when it is empty, `unreadable` when its key cannot be had right now. */
@@ -45,7 +55,14 @@ export type WorkerChange =
   | { readonly kind: 'challenge'; readonly token: string; readonly keyAuthorization?: string | undefined }
   | { readonly kind: 'settings'; readonly settings: WorkerSettings }
   /** See `start`. */
-  | { readonly kind: 'ticket-keys'; readonly keys: readonly string[] };
+  | { readonly kind: 'ticket-keys'; readonly keys: readonly string[] }
+  /** See `SlotMaterial`; for that version only. */
+  | {
+      readonly kind: 'staple';
+      readonly slot: SlotId;
+      readonly versionId: string;
+      readonly staple?: string | undefined;
+    };
 
 export type ToWorker =
   | {
@@ -59,7 +76,7 @@ export type ToWorker =
   | { readonly type: 'listen'; readonly id: number; readonly protocol: 'https' | 'http' }
   | { readonly type: 'unlisten'; readonly id: number }
   | { readonly type: 'apply'; readonly sequence: number; readonly changes: readonly WorkerChange[] }
-  | { readonly type: 'resolved'; readonly id: number; readonly found: SlotState | null }
+  | { readonly type: 'resolved'; readonly id: number; readonly found: HostState | null }
   | { readonly type: 'material'; readonly id: number; readonly found: MaterialAnswer }
   | { readonly type: 'drain'; readonly deadlineMs: number };
 

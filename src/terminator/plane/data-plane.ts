@@ -1,5 +1,4 @@
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../core/feed.ts';
 import type { TerminatorTimeouts } from '../../core/terminator.ts';
 import type { WorkerChange, WorkerSettings } from '../ipc/messages.ts';
@@ -8,11 +7,11 @@ import type { BackendFailure } from '../upstream/backend.ts';
 import { BackendPools } from '../upstream/pool.ts';
 import { WorkerCertificates, type Lookups } from '../tls/certificates.ts';
 import { Counters } from '../observe/counters.ts';
-import { createHttp1, type Http1Server } from '../http1/http1.ts';
+import { createHttp1, type Http1 } from '../http1/http1.ts';
 import { Http2Front } from '../http2/http2.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import { HttpsFront } from '../proxy/https-front.ts';
-import { answerPlain } from '../proxy/plain-front.ts';
+import { PlainFront } from '../proxy/plain-front.ts';
 import { TlsFront } from '../tls/tls-front.ts';
 
 export interface DataPlaneOptions {
@@ -37,10 +36,9 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #challenges: Map<string, string>;
   readonly #pools: BackendPools;
-  readonly #infos = new WeakMap<object, Connection>();
   readonly #listeners = new Map<number, TcpServer>();
   readonly #sockets = new Set<Socket>();
-  readonly #http1: Record<'https' | 'http', Http1Server>;
+  readonly #http1: Record<'https' | 'http', Http1>;
   readonly #http2: Http2Front;
   readonly #tls: TlsFront;
   #settings: WorkerSettings;
@@ -53,28 +51,29 @@ export class DataPlane {
     this.#options = options;
     this.#settings = options.settings;
     this.#challenges = new Map(options.challenges);
-    const { timeouts, routes, backends } = options.settings.settings;
-    this.#routes = compileRoutes(routes);
+    const { timeouts, backends } = options.settings.settings;
+    this.#routes = this.#compileRoutes(options.settings);
     this.#pools = new BackendPools(backends);
     this.certificates = new WorkerCertificates(options.lookups, limits);
-    const https = new HttpsFront({
+    const proxy = {
       backends: this.#pools,
       routes: () => this.#routes,
-      onBackendFailure: (backend, failure, detail) => this.#backendFailed(backend, failure, detail),
-    });
+      policyOf: () => ({ id: 'default', tls: this.#settings.settings.tls }),
+      tunnelIdleMs: () => this.#timeouts.tunnelIdleMs,
+      onBackendFailure: (backend: string, failure: BackendFailure, detail: string) =>
+        this.#backendFailed(backend, failure, detail),
+    };
+    const https = new HttpsFront(proxy);
     const common = {
-      headerMs: timeouts.headerMs,
-      idleMs: timeouts.idleMs,
-      connection: (socket: Duplex) => this.#infos.get(socket) ?? connectionOf(undefined, 'http'),
-      draining: () => this.#draining,
+      settings: options.settings.settings,
       onRefused: ({ protocol }: Connection, status: number) => this.counters.request(protocol, status),
     };
-    const plain = {
-      certificates: this.certificates,
+    const plain = new PlainFront({
+      ...proxy,
+      validityOf: (host) => this.certificates.describe(host),
       challenges: this.#challenges,
-      routes: () => this.#routes,
       httpsPort: () => this.#settings.httpsPort,
-    };
+    });
     const overTls = (inbound: Inbound, outbound: Outbound): void => {
       outbound.onClose(({ status }) => this.counters.request('https', status));
       https.handle(inbound, outbound);
@@ -85,7 +84,7 @@ export class DataPlane {
         ...common,
         handle: (inbound, outbound) => {
           outbound.onClose(({ status }) => this.counters.request('http', status));
-          answerPlain(inbound, outbound, plain).catch((error: unknown) => {
+          plain.handle(inbound, outbound).catch((error: unknown) => {
             options.onWarning('A request over http could not be answered.', { error: String(error) });
             outbound.cut();
           });
@@ -119,8 +118,7 @@ export class DataPlane {
           this.#http2.accept(socket, connection);
           if (this.#draining) this.#http2.goAway();
         } else {
-          this.#infos.set(socket, connection);
-          this.#http1.https.emit('connection', socket);
+          this.#http1.https.accept(socket, connection);
         }
       },
     });
@@ -132,9 +130,7 @@ export class DataPlane {
       this.#track(socket);
       if (protocol === 'https') this.#tls.accept(socket);
       else {
-        socket.on('error', () => socket.destroy()); // an upgrade takes the parser's own listener away
-        this.#infos.set(socket, connectionOf(socket, 'http'));
-        this.#http1.http.emit('connection', socket);
+        this.#http1.http.accept(socket, connectionOf(socket, 'http'));
       }
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -187,6 +183,7 @@ export class DataPlane {
   /** Accepts nothing new and lets open exchanges end; resolves when all have, or cuts them after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    for (const server of Object.values(this.#http1)) server.drain();
     for (const id of this.#listeners.keys()) this.unlisten(id);
     this.#http2.goAway();
     this.#closeQuiet();
@@ -200,7 +197,7 @@ export class DataPlane {
       clearTimeout(deadline);
     }
     for (const socket of this.#sockets) socket.destroy();
-    for (const server of Object.values(this.#http1)) server.close();
+    for (const server of Object.values(this.#http1)) server.destroy();
     this.#pools.destroy();
   }
 
@@ -224,14 +221,21 @@ export class DataPlane {
 
   #reconfigure(settings: WorkerSettings): void {
     this.#settings = settings;
-    const { routes, timeouts, backends } = settings.settings;
-    this.#routes = compileRoutes(routes);
+    const { backends } = settings.settings;
+    this.#routes = this.#compileRoutes(settings);
     this.#pools.update(backends);
-    for (const server of Object.values(this.#http1)) {
-      server.headersTimeout = timeouts.headerMs;
-      server.keepAliveTimeout = timeouts.idleMs;
-      server.timeout = timeouts.idleMs;
-    }
+    for (const server of Object.values(this.#http1)) server.configure(settings.settings);
+  }
+
+  #compileRoutes({ settings }: WorkerSettings): RouteTable {
+    const table = compileRoutes(settings.routes, settings.backends);
+    for (const { route, hosts, message } of table.problems)
+      this.#options.onWarning('A route cannot be used; requests for it are answered 503.', {
+        route,
+        hosts,
+        reason: message,
+      });
+    return table;
   }
 
   #backendFailed(backend: string, failure: BackendFailure, detail: string): void {
@@ -240,15 +244,15 @@ export class DataPlane {
   }
 }
 
-function connectionOf(socket: Socket | undefined, protocol: 'https' | 'http'): Connection {
+function connectionOf(socket: Socket, protocol: 'https' | 'http'): Connection {
   // An IPv4 client of a dual-stack socket is shown as what it is.
   const plain = (address = ''): string => address.replace(/^::ffff:/i, '');
   return {
     protocol,
-    address: plain(socket?.remoteAddress),
-    port: socket?.remotePort ?? 0,
-    localAddress: plain(socket?.localAddress),
-    localPort: socket?.localPort ?? 0,
+    address: plain(socket.remoteAddress),
+    port: socket.remotePort ?? 0,
+    localAddress: plain(socket.localAddress),
+    localPort: socket.localPort ?? 0,
     trusted: false,
   };
 }

@@ -4,9 +4,9 @@ import type { Log } from '../../core/ports/log.ts';
 import type { Refusal } from '../../core/feed.ts';
 import type {
   FromWorker,
+  HostState,
   MaterialAnswer,
   SlotMaterial,
-  SlotState,
   ToWorker,
   WorkerChange,
   WorkerCounters,
@@ -19,7 +19,7 @@ export interface WorkerPoolDeps {
   readonly log: Log;
   /** What a new worker starts with; read at the moment it is started. */
   startMessage(): Extract<ToWorker, { type: 'start' }>;
-  resolve(host: string): SlotState | undefined;
+  resolve(host: string): HostState | undefined;
   /** The version of the slot that is current, if there is one. */
   currentVersion(slot: string): string | undefined;
   /** A version with its key; undefined when the slot is empty. */

@@ -101,6 +101,7 @@ export interface Outbound {
   inform(status: number, headers: readonly string[]): void;
   /**
    * `headers` with lower- or mixed-case names, without hop-by-hop headers; `content-length` is true where it stands.
+   * Date is added where it is missing (RFC 9110 §6.6.1); nothing is written as the body of an answer to HEAD.
    * `closing`: the rest of the request will not be read, so an HTTP/1.1 connection ends with this answer.
    */
   head(status: number, reason: string, headers: readonly string[], closing: boolean): void;

@@ -1,88 +1,107 @@
 import type { Duplex } from 'node:stream';
+import type { RouteAction } from '../../core/route.ts';
+import type { CompiledRoute } from '../routing/compiled-route.ts';
+import type { RequestPath } from '../routing/request-path.ts';
+import { rewritePath } from '../routing/rewrite.ts';
 import type {
   BackendCall,
   BackendEvents,
   BackendFailure,
   BackendRequest,
   BackendResponseHead,
-  Backends,
 } from '../upstream/backend.ts';
-import { answer, type Inbound, type Outbound, type Outcome } from './exchange.ts';
-import { forwardedHeaders, passableTrailers, responseHeaders } from './headers.ts';
-import { joinStreams } from './web-socket.ts';
+import { answerFailure } from './backend-failure.ts';
+import { identityHeaders } from './client-identity.ts';
+import type { BodySink, Outbound, RequestBody } from './exchange.ts';
+import { headerValue, passableTrailers } from './headers.ts';
+import { requestHeaders } from './request-headers.ts';
+import { informationalHeaders, responseHeaders } from './response-headers.ts';
+import type { Transaction } from './transaction.ts';
+import { joinStreams } from './tunnel.ts';
+import { handshakeHeaders, withKey } from './web-socket.ts';
 
-export interface ForwardOptions {
-  readonly backends: Backends;
-  readonly backend: string;
-  onBackendFailure(failure: BackendFailure, detail: string): void;
-}
+type ProxyAction = Extract<RouteAction, { kind: 'proxy' }>;
 
-/** Passes one request to a backend and its answer back, streaming both ways; each side's end ends the other. */
-export function forward(inbound: Inbound, outbound: Outbound, options: ForwardOptions): void {
-  new Forward(inbound, outbound, options).start();
+/** Several terminators may stand in a row; more passes than this are a loop. */
+const mostPasses = 8;
+
+/** Passes a request to a backend and the answer back, streaming both ways; each side's end ends the other. */
+export function forward(transaction: Transaction, route: CompiledRoute, action: ProxyAction, path: RequestPath): void {
+  const { inbound, policy } = transaction;
+  const { connection, upgrade } = inbound;
+  const identity = policy?.clientCertificates === undefined ? undefined : identityHeaders(connection.tls?.identity);
+  const { headers, trailers, passes } = requestHeaders(inbound, route.requestChanges, identity);
+  if (passes >= mostPasses) {
+    transaction.refuse(508, 'this request has come through here before');
+    return;
+  }
+  const request: BackendRequest = {
+    method: inbound.method,
+    target: rewritePath(path.path, route, action.rewrite) + path.query,
+    authority: action.host ?? inbound.authority,
+    headers: upgrade === undefined ? headers : withKey(headers),
+    body: inbound.body?.framing ?? 'none',
+    trailers,
+    upgrade,
+    connection,
+  };
+  new Forward(transaction, action.backend, request).start();
 }
 
 class Forward implements BackendEvents {
-  readonly #inbound: Inbound;
+  readonly #transaction: Transaction;
   readonly #outbound: Outbound;
-  readonly #options: ForwardOptions;
   readonly #call: BackendCall;
-  readonly #lowerCase: boolean;
-  #bodyEnded: boolean;
+  readonly #backend: string;
+  /** Undefined: no body follows. */
+  readonly #upload: Upload | undefined;
+  #waitsForDrain = false;
+  /** The call has ended, or nobody wants its answer any more. */
+  #over = false;
 
-  constructor(inbound: Inbound, outbound: Outbound, options: ForwardOptions) {
-    this.#inbound = inbound;
+  constructor(transaction: Transaction, backend: string, request: BackendRequest) {
+    const { inbound, outbound, options } = transaction;
+    this.#transaction = transaction;
     this.#outbound = outbound;
-    this.#options = options;
-    this.#bodyEnded = inbound.body === undefined;
-    this.#lowerCase = inbound.version === '2';
-    const { headers, trailers } = forwardedHeaders(inbound);
-    const request: BackendRequest = {
-      method: inbound.method,
-      target: inbound.target,
-      authority: inbound.authority,
-      headers,
-      body: inbound.body?.framing ?? 'none',
-      trailers,
-      upgrade: inbound.upgrade,
-      connection: inbound.connection,
-    };
-    this.#call = options.backends.call(options.backend, request, this);
+    this.#backend = backend;
+    this.#call = options.backends.call(backend, request, this);
+    transaction.call = this.#call;
+    this.#upload = inbound.body === undefined ? undefined : new Upload(inbound.body, this.#call, transaction);
   }
 
   start(): void {
-    this.#outbound.onClose((outcome) => this.#closed(outcome));
-    this.#outbound.onDrain(() => this.#call.resume());
+    this.#outbound.onClose(() => this.#closed());
     this.#call.start();
   }
 
   onReady(): void {
-    this.#inbound.body?.read({
-      onData: (chunk) => {
-        if (!this.#call.write(chunk)) this.#inbound.body?.pause();
-      },
-      onEnd: (trailers) => {
-        this.#bodyEnded = true;
-        this.#call.finish(passableTrailers(trailers));
-      },
-    });
+    this.#upload?.start();
   }
 
   onDrain(): void {
-    this.#inbound.body?.resume();
+    this.#transaction.inbound.body?.resume();
   }
 
   onInformational(head: BackendResponseHead): void {
-    this.#outbound.inform(head.status, responseHeaders(head.headers, this.#lowerCase));
+    this.#transaction.backendAnswers();
+    this.#outbound.inform(head.status, informationalHeaders(head.headers, this.#transaction));
   }
 
   onHead(head: BackendResponseHead): void {
-    const headers = responseHeaders(head.headers, this.#lowerCase);
-    this.#outbound.head(head.status, head.reason, headers, !this.#bodyEnded);
+    const transaction = this.#transaction;
+    transaction.backendAnswers();
+    const headers = responseHeaders(head.headers, head.version ?? '1.1', transaction);
+    this.#outbound.head(head.status, head.reason, headers, this.#upload?.settle() === false);
   }
 
   onData(chunk: Buffer): void {
-    if (!this.#outbound.write(chunk)) this.#call.pause();
+    if (this.#outbound.write(chunk)) return;
+    this.#call.pause();
+    if (this.#waitsForDrain) return;
+    this.#waitsForDrain = true; // most answers never have to
+    this.#outbound.onDrain(() => {
+      if (!this.#over) this.#call.resume();
+    });
   }
 
   onTurn(): void {
@@ -90,27 +109,84 @@ class Forward implements BackendEvents {
   }
 
   onEnd(trailers: readonly string[]): void {
+    this.#finish();
     this.#outbound.end(passableTrailers(trailers));
   }
 
   onUpgrade(head: BackendResponseHead, stream: Duplex): void {
-    joinStreams(this.#outbound.tunnel(responseHeaders(head.headers, this.#lowerCase)), stream);
+    this.#finish();
+    const transaction = this.#transaction;
+    const { version, headers } = transaction.inbound;
+    transaction.backendAnswers();
+    const answered = responseHeaders(head.headers, head.version ?? '1.1', transaction);
+    const own = handshakeHeaders(answered, version, headerValue(headers, 'sec-websocket-key'));
+    joinStreams(this.#outbound.tunnel(own), stream, transaction.options.tunnelIdleMs());
   }
 
+  /** An answer that has begun is cut, so that nobody takes it for the whole. */
   onFailure(failure: BackendFailure, detail: string, headSeen: boolean): void {
-    this.#options.onBackendFailure(failure, detail);
+    this.#finish();
+    this.#transaction.failure = failure;
+    this.#transaction.options.onBackendFailure(this.#backend, failure, detail);
     if (headSeen) this.#outbound.cut();
-    else answerFailure(this.#outbound, failure);
+    else answerFailure(this.#transaction, failure, this.#upload?.settle() === false);
   }
 
-  #closed({ complete }: Outcome): void {
-    if (!complete) this.#call.abort();
+  #finish(): void {
+    this.#over = true;
+    this.#upload?.stop();
+  }
+
+  /** The client has gone, or was refused before the backend's answer was out. */
+  #closed(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#call.abort();
   }
 }
 
-/** 502, or 504 where time ran out, naming the reason and nothing of the inside. */
-function answerFailure(outbound: Outbound, failure: BackendFailure): void {
-  const timeout = failure === 'backend-timeout' || failure === 'backend-connect-timeout';
-  if (timeout) answer(outbound, 504, `504 Gateway Timeout: ${failure}\n`);
-  else answer(outbound, 502, `502 Bad Gateway: ${failure}\n`);
+/** The request body on its way to the backend. */
+class Upload implements BodySink {
+  readonly #body: RequestBody;
+  readonly #call: BackendCall;
+  readonly #transaction: Transaction;
+  #state: 'unread' | 'reading' | 'ended' | 'unwanted' = 'unread';
+
+  constructor(body: RequestBody, call: BackendCall, transaction: Transaction) {
+    this.#body = body;
+    this.#call = call;
+    this.#transaction = transaction;
+  }
+
+  start(): void {
+    if (this.#state !== 'unread') return;
+    this.#state = 'reading';
+    this.#body.read(this);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#transaction.bytesIn += chunk.length;
+    if (this.#state === 'reading' && !this.#call.write(chunk)) this.#body.pause();
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    if (this.#state !== 'reading') return;
+    this.#state = 'ended';
+    this.#call.finish(passableTrailers(trailers));
+  }
+
+  /** The answer begins. False: the rest of the body will not be read, and the connection has to end with the answer. */
+  settle(): boolean {
+    if (this.#state === 'unread') {
+      this.#state = 'unwanted';
+      this.#body.discard();
+      return true;
+    }
+    return this.#state === 'ended';
+  }
+
+  /** The backend takes nothing more. */
+  stop(): void {
+    if (this.#state === 'reading') this.#state = 'unwanted';
+  }
 }

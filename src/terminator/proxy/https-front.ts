@@ -1,76 +1,53 @@
-/** What happens to a request that came over https: host, certificate, route, action. */
-import { namesCover } from '../../core/names.ts';
-import type { Route } from '../../core/route.ts';
-import type { RouteTable } from '../routing/route-table.ts';
-import type { BackendFailure, Backends } from '../upstream/backend.ts';
-import { answer, type Inbound, type Outbound } from './exchange.ts';
-import { forward } from './forward.ts';
-
-export interface HttpsFrontOptions {
-  readonly backends: Backends;
-  routes(): RouteTable;
-  onBackendFailure(backend: string, failure: BackendFailure, detail: string): void;
-}
-
-interface NoRoute {
-  readonly status: 404 | 421;
-  readonly reason: string;
-}
+/** What happens to a request that came over https: path, host, connection, route. */
+import { wildcardFor } from '../../core/names.ts';
+import { readPath } from '../routing/request-path.ts';
+import type { Connection, Inbound, Outbound } from './exchange.ts';
+import { serve } from './serve.ts';
+import { Transaction, type FrontOptions, type HostPolicy } from './transaction.ts';
 
 export class HttpsFront {
-  readonly #options: HttpsFrontOptions;
+  readonly #options: FrontOptions;
 
-  constructor(options: HttpsFrontOptions) {
+  constructor(options: FrontOptions) {
     this.#options = options;
   }
 
   handle(inbound: Inbound, outbound: Outbound): void {
-    const route = this.#route(inbound);
-    if ('status' in route) {
-      inbound.body?.discard();
-      const words = route.status === 421 ? 'Misdirected Request' : 'Not Found';
-      answer(outbound, route.status, `${route.status} ${words}: ${route.reason}\n`);
+    const transaction = new Transaction(inbound, outbound, this.#options);
+    const { host, target, connection } = inbound;
+    const hostPolicy = this.#options.policyOf(host);
+    transaction.policy = hostPolicy.tls;
+    const path = readPath(target);
+    if (typeof path === 'string') {
+      transaction.refuse(400, path);
       return;
     }
-    const { action } = route;
-    if (action.kind === 'respond') {
-      inbound.body?.discard();
-      respond(inbound, outbound, action);
-    } else if (action.kind === 'proxy') {
-      const { backends, onBackendFailure } = this.#options;
-      const { backend } = action;
-      forward(inbound, outbound, {
-        backends,
-        backend,
-        onBackendFailure: (failure, detail) => onBackendFailure(backend, failure, detail),
-      });
-    } else {
-      inbound.body?.discard();
-      answer(outbound, 404, '404 Not Found: not reached over HTTP\n');
+    const found = this.#options.routes().find(host, path, inbound);
+    if (found === 'unknown-host') {
+      transaction.refuseRoute(found);
+      return;
     }
+    const misdirected = this.#misdirection(connection, host, hostPolicy);
+    if (misdirected !== undefined) transaction.refuse(421, misdirected);
+    else if (typeof found === 'string' || 'allow' in found) transaction.refuseRoute(found);
+    else serve(transaction, found, path);
   }
 
-  #route({ host, target, connection }: Inbound): Route | NoRoute {
-    const found = this.#options.routes().find(host, target);
-    if (found === 'unknown-host') return { status: 404, reason: 'unknown host' };
-    // RFC 9110 §15.5.20: HTTP/2 clients reuse a connection for every host its certificate seems to cover.
-    if (connection.tls !== undefined && !namesCover(connection.tls.certificateNames, host)) {
-      return { status: 421, reason: 'the certificate of this connection is for another host' };
-    }
-    return found === 'no-route' ? { status: 404, reason: 'no route for this path' } : found;
+  /**
+   * Why a host may not be asked for on a connection (RFC 9110 §15.5.20): clients reuse an HTTP/2 connection for every
+   * host its certificate seems to cover, and anybody may ask for another host than the one the handshake was for. What
+   * the handshake has settled, client certificates above all, holds for the hosts of its policy alone (DESIGN §5.13).
+   */
+  #misdirection({ tls }: Connection, host: string, policy: HostPolicy): string | undefined {
+    const asksWho = policy.tls.clientCertificates !== undefined;
+    if (tls === undefined) return asksWho ? 'nothing is known of the client of this connection' : undefined;
+    const names = tls.certificateNames;
+    if (!names.includes(host) && !names.includes(wildcardFor(host) ?? ''))
+      return 'the certificate of this connection is for another host';
+    if (tls.policyId === policy.id) return undefined;
+    // Settings may have changed since the handshake: open connections go on, unless it is about who the client is.
+    if (!asksWho && tls.serverName !== undefined && this.#options.policyOf(tls.serverName).id === policy.id)
+      return undefined;
+    return 'the TLS settings of this host ask for a connection of its own';
   }
-}
-
-function respond(inbound: Inbound, outbound: Outbound, action: Extract<Route['action'], { kind: 'respond' }>): void {
-  const headers = Object.entries(action.headers).flatMap(([name, value]) => [name.toLowerCase(), value]);
-  const bodyless = action.status === 204 || action.status === 304;
-  const body = Buffer.from(action.body);
-  if (!bodyless) {
-    if (!headers.includes('content-type')) headers.push('content-type', 'text/plain; charset=utf-8');
-    headers.push('content-length', String(body.length));
-  }
-  outbound.head(action.status, '', headers, false);
-  if (!bodyless && body.length > 0 && inbound.method !== 'HEAD') outbound.write(body);
-  outbound.end([]);
-  outbound.flush();
 }

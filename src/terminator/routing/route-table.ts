@@ -1,52 +1,135 @@
+import { toCertplaneError } from '../../core/errors.ts';
 import { normaliseName, wildcardFor } from '../../core/names.ts';
 import type { Route } from '../../core/route.ts';
+import { compileRoute, type CompiledRoute } from './compiled-route.ts';
+import { HostRoutes, type MatchedRequest, type Misses } from './host-routes.ts';
+import type { RequestPath } from './request-path.ts';
+
+/** Why no route is for a request. */
+export type NoRoute =
+  | 'unknown-host'
+  | 'no-route'
+  /** Readers of the path disagree, and it matters: see `request-path.ts`. */
+  | 'ambiguous-path'
+  /** Too long to be matched against patterns. */
+  | 'path-too-long'
+  /** A route of this host is refused (`RouteTable.problems`). */
+  | 'refused-host'
+  /** Routes match but for their methods, which are these. */
+  | { readonly allow: readonly string[] };
+
+/**
+ * A route that cannot be used, and why. Requests for it are answered 503; where it is not even known which those are,
+ * all requests for its hosts are, because the missing route could be one that forbids.
+ */
+export interface RouteProblem {
+  readonly route: string;
+  readonly hosts: readonly string[];
+  readonly message: string;
+}
 
 export interface RouteTable {
-  /** The route for a host (as `hostOfAuthority` gives it) and a request target; why there is none otherwise. */
-  find(host: string, target: string): Route | 'unknown-host' | 'no-route';
+  readonly problems: readonly RouteProblem[];
+  find(host: string, path: RequestPath, request: MatchedRequest): CompiledRoute | NoRoute;
   /** Whether any route asks for the host. */
   knows(host: string): boolean;
 }
 
-interface PathRoute {
-  /** Without a trailing slash; empty for `/`. */
-  readonly prefix: string;
-  readonly route: Route;
-}
+/** What patterns are matched against at most; their time is linear in it. */
+const longestForPatterns = 2_048;
 
 /**
- * Exact host before one-label wildcard; inside a host the longest path prefix, by path element. A host with no fitting
- * path falls through to the wildcard. Routes of one host may come from several entries.
+ * Exact host before one-label wildcard; a request that no route of the exact host takes falls through to the wildcard.
+ * Inside a host see `HostRoutes`. Routes of one host may come from several entries. `backends`: those that exist.
  */
-export function compileRoutes(routes: readonly Route[]): RouteTable {
-  const hosts = new Map<string, PathRoute[]>();
-  for (const route of routes) {
-    const prefix = route.path.value.replace(/\/+$/, '');
-    for (const name of route.hosts) {
+export function compileRoutes(routes: readonly Route[], backends: Readonly<Record<string, unknown>>): RouteTable {
+  const hosts = new Map<string, HostRoutes>();
+  const problems: RouteProblem[] = [];
+  const hostsOf = (route: Route): HostRoutes[] =>
+    route.hosts.map((name) => {
       const host = normaliseName(name) ?? name.toLowerCase();
-      const list = hosts.get(host) ?? [];
-      list.push({ prefix, route });
-      hosts.set(host, list);
+      let entry = hosts.get(host);
+      if (entry === undefined) hosts.set(host, (entry = new HostRoutes()));
+      return entry;
+    });
+  for (const route of routes) {
+    try {
+      const compiled = compileRoute(route, backends);
+      if (!compiled.usable)
+        problems.push({ route: route.name, hosts: route.hosts, message: 'Its backend does not exist.' });
+      for (const host of hostsOf(route)) host.add(route.path.kind, compiled);
+    } catch (error) {
+      const { message } = toCertplaneError(error, 'config.invalid');
+      problems.push({ route: route.name, hosts: route.hosts, message });
+      for (const host of hostsOf(route)) host.refused = true;
     }
   }
-  for (const list of hosts.values()) list.sort((a, b) => b.prefix.length - a.prefix.length);
-  return {
-    find(host, target) {
-      const exact = hosts.get(host);
-      const wildcard = wildcardFor(host);
-      const wide = wildcard === undefined ? undefined : hosts.get(wildcard);
-      if (exact === undefined && wide === undefined) return 'unknown-host';
-      const query = target.indexOf('?');
-      const path = query < 0 ? target : target.slice(0, query);
-      return longest(exact, path) ?? longest(wide, path) ?? 'no-route';
-    },
-    knows(host) {
-      const wildcard = wildcardFor(host);
-      return hosts.has(host) || (wildcard !== undefined && hosts.has(wildcard));
-    },
-  };
+  for (const host of hosts.values()) host.seal();
+  return new Table(hosts, problems);
 }
 
-function longest(list: readonly PathRoute[] | undefined, path: string): Route | undefined {
-  return list?.find(({ prefix }) => prefix === '' || path === prefix || path.startsWith(`${prefix}/`))?.route;
+class Table implements RouteTable {
+  readonly problems: readonly RouteProblem[];
+  readonly #hosts: ReadonlyMap<string, HostRoutes>;
+
+  constructor(hosts: ReadonlyMap<string, HostRoutes>, problems: readonly RouteProblem[]) {
+    this.#hosts = hosts;
+    this.problems = problems;
+  }
+
+  knows(host: string): boolean {
+    return this.#hosts.has(host) || this.#wide(host) !== undefined;
+  }
+
+  find(host: string, path: RequestPath, request: MatchedRequest): CompiledRoute | NoRoute {
+    const exact = this.#hosts.get(host);
+    if (exact?.only !== undefined) return exact.only; // most hosts
+    const wide = this.#wide(host);
+    if (exact === undefined && wide === undefined) return 'unknown-host';
+    if (exact === undefined && wide?.only !== undefined) return wide.only;
+    return this.#search(
+      [exact, wide].filter((one) => one !== undefined),
+      path,
+      request,
+    );
+  }
+
+  #search(hosts: readonly HostRoutes[], path: RequestPath, request: MatchedRequest): CompiledRoute | NoRoute {
+    const misses: Misses = { methods: undefined };
+    // RFC 9110 §9.3.7: `OPTIONS *` asks about the server as a whole.
+    const literal = path.path === '*' ? '/' : path.path;
+    let unclear = false;
+    for (const [i, host] of hosts.entries()) {
+      if (host.refused) return 'refused-host';
+      if (host.hasPatterns && literal.length > longestForPatterns) return 'path-too-long';
+      unclear ||= host.unclear;
+      const found = host.match(literal, request, misses);
+      if (found === undefined) continue;
+      if (path.lenient === undefined) return found;
+      // Where every route has a clear path, no reading between these two leads elsewhere than they do. Otherwise one
+      // could, unless there are only two.
+      if (path.readings === 'any' || (unclear && path.readings === 'between')) return 'ambiguous-path';
+      const other = firstMatch(hosts.slice(0, i + 1), path.lenient, request, misses);
+      return other === found ? found : 'ambiguous-path';
+    }
+    return misses.methods === undefined ? 'no-route' : { allow: [...misses.methods] };
+  }
+
+  #wide(host: string): HostRoutes | undefined {
+    const wildcard = wildcardFor(host);
+    return wildcard === undefined ? undefined : this.#hosts.get(wildcard);
+  }
+}
+
+function firstMatch(
+  hosts: readonly HostRoutes[],
+  path: string,
+  request: MatchedRequest,
+  misses: Misses,
+): CompiledRoute | undefined {
+  for (const host of hosts) {
+    const found = host.match(path, request, misses);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

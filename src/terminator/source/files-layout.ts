@@ -16,8 +16,8 @@ const pairs = [
   ['tls.crt', 'tls.key'], // a mounted Secret
 ] as const;
 
-/** So many entries are looked at; a directory of certificates has fewer. */
-const mostEntries = 50_000;
+/** So many entries are looked at: a hundred thousand certificates with a key file each, and more. */
+const mostEntries = 500_000;
 
 /**
  * The certificates of a directory: `fullchain.pem` + `privkey.pem` or `tls.crt` + `tls.key` in it or in a subdirectory,

@@ -23,6 +23,9 @@ const pollMs = 10_000;
 const repairMs = 500;
 /** Changes come in bursts. */
 const quietMs = 50;
+/** Files that are read at the same time, and before what they hold is handed over. */
+const parallelReads = 16;
+const partSize = 512;
 
 /** Certificates from a directory of PEM files, whoever writes them: certbot, a mounted Secret, a person. */
 export function createFilesSource(options: FilesSourceOptions): CertificateSource {
@@ -33,7 +36,17 @@ interface Known {
   /** Size, inode and modification time of what was read. */
   readonly stamp: string;
   readonly item: CertificateItem | undefined;
+  readonly files: CertificateFiles;
+}
+
+interface ReadFiles {
+  readonly known: Known;
   readonly bundle: Bundle | undefined;
+}
+
+interface Part {
+  readonly items: readonly CertificateItem[];
+  readonly complete: boolean;
 }
 
 interface Bad {
@@ -46,6 +59,8 @@ class FilesSource implements CertificateSource {
   readonly #options: FilesSourceOptions;
   /** By certificate id. A file that turns unreadable keeps what it had. */
   #known = new Map<CertificateId, Known>();
+  /** What has been read and not been asked for yet, by version. Afterwards it is kept elsewhere, or read again. */
+  readonly #fresh = new Map<VersionId, Bundle>();
   #sequence = 0;
   #listed = '';
 
@@ -65,11 +80,12 @@ class FilesSource implements CertificateSource {
       const changed = watches.next();
       const bad: Bad[] = [];
       try {
-        const snapshot = await this.#scan(watches, bad);
-        if (snapshot !== undefined) {
-          this.#sequence += 1;
-          yield { type: 'snapshot', items: snapshot, revision: { epoch, sequence: this.#sequence }, complete: true };
+        const revision = { epoch, sequence: this.#sequence + 1 };
+        for await (const { items, complete } of this.#scan(watches, bad, signal)) {
+          if (complete) this.#sequence += 1;
+          yield { type: 'snapshot', items, revision, complete };
         }
+        if (signal.aborted) return;
       } catch (error) {
         watches[Symbol.dispose](); // they may belong to a directory that has been put away
         bad.push({ file: directory, error: toCertplaneError(error, 'terminator.source-unreadable') });
@@ -83,8 +99,17 @@ class FilesSource implements CertificateSource {
 
   async material(versionId: VersionId, signal: AbortSignal): Promise<Bundle> {
     signal.throwIfAborted();
-    const known = this.#known.get(versionId.slice(0, versionId.lastIndexOf('#')));
-    if (known?.item?.versionId === versionId && known.bundle !== undefined) return known.bundle;
+    const fresh = this.#fresh.get(versionId);
+    if (fresh !== undefined) {
+      this.#fresh.delete(versionId);
+      return fresh;
+    }
+    const id = versionId.slice(0, versionId.lastIndexOf('#'));
+    const known = this.#known.get(id);
+    if (known?.item?.versionId === versionId) {
+      const again = await read(id, known.files, { stamp: known.stamp, hadKey: true });
+      if (again.known.item?.versionId === versionId && again.bundle !== undefined) return again.bundle;
+    }
     throw new CertplaneError('store.not-found', `${this.#options.directory} no longer has ${versionId}.`);
   }
 
@@ -99,36 +124,81 @@ class FilesSource implements CertificateSource {
     if (!signal.aborted) await clock.sleep(quietMs, signal).then(undefined, () => undefined);
   }
 
-  /** Every certificate there is, or undefined when nothing has changed. What cannot be read goes to `bad`. */
-  async #scan(watches: DirectoryWatches, bad: Bad[]): Promise<readonly CertificateItem[] | undefined> {
+  /**
+   * Everything there is, or nothing when nothing has changed. Of many, what is new comes first, in parts as it is read.
+   * What cannot be read goes to `bad`.
+   */
+  async *#scan(watches: DirectoryWatches, bad: Bad[], signal: AbortSignal): AsyncIterable<Part> {
     const { directory } = this.#options;
     watches.watch(directory);
     const found = await findCertificates(directory);
     const known = new Map<CertificateId, Known>();
-    for (const files of found) {
-      const id = `seen/files/${files.name}`;
-      if (dirname(files.chainFile) !== directory) watches.watch(`${directory}/${files.name}`);
-      const before = this.#known.get(id);
-      try {
-        const stamp = await stampOf(files);
-        known.set(
-          id,
-          before?.stamp === stamp ? before : await read(id, files, { stamp, hadKey: before?.item !== undefined }),
-        );
-      } catch (error) {
-        if (before?.item !== undefined) known.set(id, before);
-        bad.push({ file: files.chainFile, error: toCertplaneError(error, 'terminator.source-unreadable') });
-      }
+    const told = new Set<VersionId>();
+    for (let at = 0; at < found.length; at += partSize) {
+      this.#fresh.clear();
+      const fresh = await this.#readPart(found.slice(at, at + partSize), known, { watches, bad });
+      if (signal.aborted) return;
+      if (found.length <= partSize || fresh.length === 0) continue;
+      for (const { versionId } of fresh) told.add(versionId);
+      yield { items: fresh, complete: false };
+      if (signal.aborted) return;
     }
     this.#known = known;
     const items = [...known.values()].flatMap(({ item }) => (item === undefined ? [] : [item]));
     const listed = items.map(({ versionId }) => versionId).join('\n');
-    if (listed === this.#listed && this.#sequence > 0) return undefined;
+    if (listed === this.#listed && this.#sequence > 0) return;
     // Nothing readable in a directory that has something: that is no empty set (DESIGN §5.7).
-    if (items.length === 0 && bad.length > 0) return undefined;
+    if (items.length === 0 && bad.length > 0) return;
     this.#listed = listed;
-    return items;
+    yield { items: items.filter(({ versionId }) => !told.has(versionId)), complete: true };
   }
+
+  /** Reads those that have changed and adds all to `known`; returns the new versions. */
+  async #readPart(
+    part: readonly CertificateFiles[],
+    known: Map<CertificateId, Known>,
+    { watches, bad }: { watches: DirectoryWatches; bad: Bad[] },
+  ): Promise<CertificateItem[]> {
+    const { directory } = this.#options;
+    const results: (Known | undefined)[] = [];
+    const fresh: CertificateItem[] = [];
+    let next = 0;
+    const reader = async (): Promise<void> => {
+      for (let i = next++; i < part.length; i = next++) {
+        const files = part[i] as CertificateFiles;
+        const id = idOf(files);
+        if (dirname(files.chainFile) !== directory) watches.watch(`${directory}/${files.name}`);
+        const before = this.#known.get(id);
+        results[i] = before?.item === undefined ? undefined : before; // what cannot be read keeps what it had
+        try {
+          const stamp = await stampOf(files);
+          if (before?.stamp === stamp) results[i] = before;
+          else {
+            const now = await read(id, files, { stamp, hadKey: before?.item !== undefined });
+            results[i] = now.known;
+            const { item } = now.known;
+            if (item === undefined || now.bundle === undefined || item.versionId === before?.item?.versionId) continue;
+            fresh.push(item);
+            this.#fresh.set(item.versionId, now.bundle);
+          }
+        } catch (error) {
+          bad.push({ file: files.chainFile, error: toCertplaneError(error, 'terminator.source-unreadable') });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: parallelReads }, reader));
+    for (const [i, files] of part.entries()) {
+      const result = results[i];
+      if (result === undefined) continue;
+      known.set(idOf(files), result);
+      this.#known.set(idOf(files), result);
+    }
+    return fresh;
+  }
+}
+
+function idOf({ name }: CertificateFiles): CertificateId {
+  return `seen/files/${name}`;
 }
 
 async function stampOf({ chainFile, keyFile }: CertificateFiles): Promise<string> {
@@ -147,13 +217,14 @@ async function read(
   id: CertificateId,
   files: CertificateFiles,
   { stamp, hadKey }: { stamp: string; hadKey: boolean },
-): Promise<Known> {
+): Promise<ReadFiles> {
   const chain = await readBounded(files.chainFile);
   const key = files.keyFile === files.chainFile ? chain : await readBounded(files.keyFile);
   const blocks = splitChain(chain);
   const keyPem = findPrivateKey(key);
   if (keyPem === undefined && files.keyFile === files.chainFile && blocks.length > 0 && !hadKey) {
-    return { stamp, item: undefined, bundle: undefined }; // certificates without a key: a CA file, nothing to serve
+    // Certificates without a key: a CA file, nothing to serve.
+    return { known: { stamp, item: undefined, files }, bundle: undefined };
   }
   if (keyPem === undefined)
     throw new CertplaneError('certificate.unparsable', 'There is no complete private key in it.');
@@ -161,16 +232,16 @@ async function read(
   const { names, notBefore, notAfter, serial, fingerprint256 } = readBundle(bundle);
   const versionId = `${id}#${fingerprint256.slice(0, 16)}`;
   const facts = { names, notBefore, notAfter, serial, fingerprint256 };
-  return { stamp, item: { kind: 'certificate', certificateId: id, versionId, ...facts }, bundle };
+  return { known: { stamp, item: { kind: 'certificate', certificateId: id, versionId, ...facts }, files }, bundle };
 }
 
 async function readBounded(file: string): Promise<string> {
   await using handle = await open(file, 'r');
   const { size } = await handle.stat();
   if (size > maxBundleBytes) throw new CertplaneError('certificate.unparsable', 'It is larger than 1 MiB.');
-  const buffer = Buffer.alloc(size);
-  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-  return buffer.toString('utf8', 0, bytesRead);
+  const buffer = Buffer.allocUnsafe(size);
+  const { bytesRead } = await handle.read(buffer, 0, size, 0);
+  return buffer.toString('latin1', 0, bytesRead);
 }
 
 function describe(bad: readonly Bad[]): string {

@@ -3,17 +3,27 @@ import type { Bundle } from '../../core/bundle.ts';
 import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
 import type { Refusal } from '../../core/feed.ts';
 import { wildcardFor } from '../../core/names.ts';
-import type { MaterialAnswer, SlotId, SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
+import type { HostState, MaterialAnswer, SlotId, SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
 import { Lru } from './lru.ts';
 
 /** A certificate loaded for TLS. */
 export interface InUse extends SlotState {
+  /** Certificate and key only: everything else is the policy's. */
   readonly context: SecureContext;
+  /** OCSP response, DER. */
+  readonly staple: Buffer | undefined;
+}
+
+/** What a host has to show. */
+export interface HostCertificates {
+  readonly best: InUse;
+  /** With a key of the other kind. */
+  readonly alternative: InUse | undefined;
 }
 
 /** Asks the supervisor. The callbacks run while its message is handled, before any later message is. */
 export interface Lookups {
-  resolve(host: string, done: (found: SlotState | null) => void): void;
+  resolve(host: string, done: (found: HostState | null) => void): void;
   material(slot: SlotId, done: (found: MaterialAnswer) => void): void;
 }
 
@@ -25,6 +35,7 @@ export interface CertificateLimits {
 }
 
 type CertificateChange = Extract<WorkerChange, { kind: 'certificate' }>;
+type StapleChange = Extract<WorkerChange, { kind: 'staple' }>;
 
 /**
  * The certificates of one worker, loaded when first needed. A loaded version is replaced only by one that is loaded:
@@ -32,10 +43,10 @@ type CertificateChange = Extract<WorkerChange, { kind: 'certificate' }>;
  */
 export class WorkerCertificates {
   readonly #lookups: Lookups;
-  readonly #hosts: Lru<string, SlotState>;
+  readonly #hosts: Lru<string, HostState>;
   readonly #unknown: Lru<string, true>;
   readonly #contexts: Lru<SlotId, InUse>;
-  readonly #resolving = new Map<string, Promise<SlotState | undefined>>();
+  readonly #resolving = new Map<string, Promise<HostState | undefined>>();
   readonly #loading = new Map<SlotId, Promise<InUse | undefined>>();
 
   constructor(lookups: Lookups, limits: CertificateLimits) {
@@ -50,24 +61,31 @@ export class WorkerCertificates {
   }
 
   /** What serves a host, if that is known and loaded already. */
-  peek(host: string): InUse | undefined {
+  peek(host: string): HostCertificates | undefined {
     const state = this.#hosts.get(host);
-    return state === undefined ? undefined : this.#contexts.get(state.slot);
+    if (state === undefined) return undefined;
+    const best = this.#contexts.get(state.slot);
+    if (best === undefined) return undefined;
+    if (state.alternative === undefined) return { best, alternative: undefined };
+    const alternative = this.#contexts.get(state.alternative.slot);
+    return alternative === undefined ? undefined : { best, alternative };
   }
 
-  /** What serves a host; undefined when nothing does. */
-  async use(host: string): Promise<InUse | undefined> {
+  /** What serves a host; undefined when nothing does. Throws `terminator.cache-unreadable`. */
+  async use(host: string): Promise<HostCertificates | undefined> {
     for (;;) {
       const state = await this.describe(host);
       if (state === undefined) return undefined;
-      const found = this.#contexts.get(state.slot) ?? (await this.#load(state.slot));
+      const best = await this.#get(state.slot);
+      const alternative = state.alternative && (await this.#getAlternative(state.alternative.slot));
       // Emptied while it was asked for; by now something else may answer for the host.
-      if (found !== undefined || this.#hosts.get(host)?.slot === state.slot) return found;
+      if (best !== undefined) return { best, alternative };
+      if (this.#hosts.get(host)?.slot === state.slot) return undefined;
     }
   }
 
   /** What would serve a host, without loading it. */
-  async describe(host: string): Promise<SlotState | undefined> {
+  async describe(host: string): Promise<HostState | undefined> {
     if (this.#unknown.get(host) === true) return undefined;
     return this.#hosts.get(host) ?? (await this.#resolve(host));
   }
@@ -101,10 +119,16 @@ export class WorkerCertificates {
     return Promise.all(swaps).then((refusals) => refusals.filter((refusal) => refusal !== undefined));
   }
 
-  #resolve(host: string): Promise<SlotState | undefined> {
+  /** Takes effect with the next handshake. One that is not loaded gets it with its key material. */
+  staple({ slot, versionId, staple }: StapleChange): void {
+    const loaded = this.#contexts.get(slot);
+    if (loaded?.versionId === versionId) this.#contexts.set(slot, { ...loaded, staple: stapleOf(staple) });
+  }
+
+  #resolve(host: string): Promise<HostState | undefined> {
     let pending = this.#resolving.get(host);
     if (pending === undefined) {
-      const { promise, resolve } = Promise.withResolvers<SlotState | undefined>();
+      const { promise, resolve } = Promise.withResolvers<HostState | undefined>();
       pending = promise;
       this.#resolving.set(host, pending);
       this.#lookups.resolve(host, (found) => {
@@ -115,6 +139,19 @@ export class WorkerCertificates {
       });
     }
     return pending;
+  }
+
+  async #get(slot: SlotId): Promise<InUse | undefined> {
+    return this.#contexts.get(slot) ?? (await this.#load(slot));
+  }
+
+  /** Undefined when it cannot be loaded: most clients do well without it, and why is known where it is read. */
+  async #getAlternative(slot: SlotId): Promise<InUse | undefined> {
+    try {
+      return await this.#get(slot);
+    } catch {
+      return undefined;
+    }
   }
 
   #load(slot: SlotId): Promise<InUse | undefined> {
@@ -152,16 +189,20 @@ export class WorkerCertificates {
     return promise;
   }
 
-  #store({ bundle, ...state }: SlotMaterial): InUse {
-    const inUse = { ...state, context: contextOf(bundle) };
+  #store({ bundle, staple, ...state }: SlotMaterial): InUse {
+    const inUse = { ...state, context: contextOf(bundle), staple: stapleOf(staple) };
     this.#contexts.set(state.slot, inUse);
     return inUse;
   }
 }
 
-/** A context for SNICallback: certificate and key only, since node takes everything else from the server's own. */
 function contextOf(bundle: Bundle): SecureContext {
-  return createSecureContext({ cert: bundle.chainPem, key: bundle.keyPem });
+  // Without `ca`, node would load the system's roots, which nobody asks here.
+  return createSecureContext({ ca: [], cert: bundle.chainPem, key: bundle.keyPem });
+}
+
+function stapleOf(text: string | undefined): Buffer | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'base64');
 }
 
 function unreadable(): CertplaneError {

@@ -77,7 +77,7 @@ export class TlsFront {
 
   #choose(socket: TLSSocket, name: string, done: SniDone): void {
     const host = name.toLowerCase();
-    const ready = this.#options.certificates.peek(host);
+    const ready = this.#options.certificates.peek(host)?.best;
     if (ready === undefined) void this.#chooseLater(socket, host, done);
     else this.#give(socket, ready, done);
   }
@@ -91,7 +91,7 @@ export class TlsFront {
         (await certificates.use(host)) ?? (fallback === undefined ? undefined : await certificates.use(fallback));
       if (socket.destroyed) return;
       if (found === undefined) this.#refuse(socket, unrecognizedName, 'unknown-name');
-      else this.#give(socket, found, done);
+      else this.#give(socket, found.best, done);
     } catch {
       this.#refuse(socket, internalError, 'certificate-unloadable'); // why is known where it is loaded
     }

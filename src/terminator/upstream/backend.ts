@@ -30,6 +30,8 @@ export interface BackendResponseHead {
   readonly reason: string;
   /** Name, value, … as sent. */
   readonly headers: readonly string[];
+  /** HTTP version it came in, for Via; absent: 1.1. */
+  readonly version?: '2' | undefined;
 }
 
 /** Why a backend gave no (complete) answer. */
@@ -43,7 +45,7 @@ export type BackendFailure =
   | 'backend-closed'
   | 'backend-timeout'
   | 'backend-bad-answer'
-  /** No endpoint is healthy. */
+  /** No endpoint is healthy, or the one chosen takes no WebSockets over HTTP/2. */
   | 'backend-unavailable'
   /** The circuit breaker's limit is reached. */
   | 'backend-overloaded';

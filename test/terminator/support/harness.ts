@@ -15,7 +15,7 @@ import {
 } from '../../../src/core/terminator.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
 import { tlsPresets } from '../../../src/core/tls-policy.ts';
-import { createLastGoodCache } from '../../../src/terminator/cache.ts';
+import { createLastGoodCache } from '../../../src/terminator/last-good/cache.ts';
 import { createSupervisor, type Supervisor } from '../../../src/terminator/supervisor.ts';
 import { fetchOnce, type FetchOptions, type FetchResult } from '../../support/http.ts';
 import { tempDir } from '../../support/tempdir.ts';

@@ -3,7 +3,7 @@ import type { Bundle } from '../../../src/core/bundle.ts';
 import { silentLog } from '../../../src/core/ports/log.ts';
 import type { TerminatorSettings } from '../../../src/core/terminator.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
-import { createLastGoodCache } from '../../../src/terminator/cache.ts';
+import { createLastGoodCache } from '../../../src/terminator/last-good/cache.ts';
 import { createSupervisor } from '../../../src/terminator/supervisor.ts';
 import { TestFeed } from './test-feed.ts';
 

@@ -20,14 +20,14 @@ test('never (§5.1): a version whose key cannot be read is refused, and the one 
     { resolve: (_host, done) => done(state('s', 'v1')), material: (_slot, done) => done(answer) },
     limits,
   );
-  assert.equal((await certificates.use('a.test'))?.versionId, 'v1');
+  assert.equal((await certificates.use('a.test'))?.best.versionId, 'v1');
   answer = 'unreadable';
   const refusals = await certificates.apply([{ kind: 'certificate', slot: 's', names: ['a.test'] }]);
   assert.deepEqual(
     refusals.map(({ key, code }) => [key, code]),
     [['s', 'terminator.cache-unreadable']],
   );
-  assert.equal((await certificates.use('a.test'))?.versionId, 'v1');
+  assert.equal((await certificates.use('a.test'))?.best.versionId, 'v1');
 });
 
 test('never (§5.3): a certificate that goes while a handshake asks for it leaves the host to the next one', async () => {
@@ -45,7 +45,7 @@ test('never (§5.3): a certificate that goes while a handshake asks for it leave
     },
     limits,
   );
-  assert.equal((await certificates.use('a.test'))?.slot, 'other');
+  assert.equal((await certificates.use('a.test'))?.best.slot, 'other');
 });
 
 test('a slot that stays empty is no certificate, and is asked for once', async () => {

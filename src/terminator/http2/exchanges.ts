@@ -1,0 +1,359 @@
+/** The requests of one connection: their life from header section to the end of both directions (RFC 9113 §5.1, §8.1). */
+import { answer, type Connection, type Inbound } from '../proxy/exchange.ts';
+import type { HeaderSection } from './header-section.ts';
+import type { Http2Limit, Http2Shared } from './http2.ts';
+import { defaultWindow, errorCode, flag, frameType } from './protocol.ts';
+import { ReceiveWindow } from './receive-window.ts';
+import { Http2Body, type BodyOwner } from './request-body.ts';
+import { readRequest, type Refusal, type RequestHead } from './request.ts';
+import { Http2Stream, type StreamOwner } from './stream.ts';
+import type { Wire } from './wire.ts';
+
+export interface ExchangesOwner {
+  readonly shared: Http2Shared;
+  readonly peer: Connection;
+  readonly wire: Wire;
+  /** Streams that may be open at a time. */
+  readonly mostStreams: number;
+  /** A request has come and will be answered. */
+  onRequest(): void;
+  /** The last open stream has ended. */
+  onEmpty(): void;
+  onLimit(limit: Http2Limit): void;
+  /** The client has reset a stream, or made us reset it. */
+  onReset(): void;
+  /** Something that moves nothing. */
+  onIdleFrame(): void;
+  fail(code: number, why: string): void;
+}
+
+/** What all bodies of a connection together may wait for; a client cannot make us hold more. */
+export const connectionWindow = 1_048_576;
+/** Streams we have reset whose client may still be sending; it needs no longer memory than a round trip. */
+const mostForgotten = 1_024;
+
+export class Exchanges implements StreamOwner, BodyOwner {
+  /** The highest stream that the client has opened. */
+  lastId = 0;
+  readonly #owner: ExchangesOwner;
+  readonly #streams = new Map<number, Http2Stream>();
+  readonly #forgotten = new Set<number>();
+  /** Answered in this turn, while the client was still sending. */
+  readonly #early: Http2Stream[] = [];
+  readonly #window = new ReceiveWindow(connectionWindow);
+  /** Of new streams, as the client's settings say. */
+  #sendWindow = defaultWindow;
+  /** The DATA frame being read. */
+  #receiving: Http2Stream | undefined;
+  #frameLeft = 0;
+  #frameEndsStream = false;
+
+  constructor(owner: ExchangesOwner) {
+    this.#owner = owner;
+  }
+
+  get now(): number {
+    return this.#owner.shared.now;
+  }
+
+  get open(): number {
+    return this.#streams.size;
+  }
+
+  find(id: number): Http2Stream | undefined {
+    return this.#streams.get(id);
+  }
+
+  /** A stream that we have reset, as its client may not know yet. */
+  isForgotten(id: number): boolean {
+    return this.#forgotten.has(id);
+  }
+
+  /** The header section of a new stream. */
+  begin(id: number, endStream: boolean, section: HeaderSection): void {
+    const { shared, mostStreams } = this.#owner;
+    if (this.#streams.size >= mostStreams) {
+      this.refuse(id, endStream);
+      this.#owner.onLimit('streams');
+      return;
+    }
+    const head = section.malformed ? undefined : readRequest(section);
+    const { length } = section;
+    if (section.tooLarge === undefined && (head === undefined || (endStream && length !== undefined && length > 0))) {
+      this.#sendReset(id, errorCode.protocolError, endStream);
+      this.#owner.onReset();
+      return;
+    }
+    const tunnels = head !== undefined && 'upgrade' in head && head.upgrade !== undefined;
+    const body = endStream ? undefined : new Http2Body(this, id, tunnels ? undefined : length);
+    const isHead = section.method === 'HEAD';
+    const stream = new Http2Stream(this, id, { isHead, body, window: this.#sendWindow });
+    this.#streams.set(id, stream);
+    this.#owner.onRequest();
+    const refusal = this.#refusalOf(section, head, endStream);
+    if (refusal !== undefined) {
+      shared.onRefused(this.#owner.peer, refusal.status);
+      this.#answer(stream, refusal);
+      return;
+    }
+    const noBody = body === undefined || tunnels || length === 0;
+    if (noBody && !tunnels) body?.discard();
+    const { method, target, authority, host, upgrade } = head as RequestHead;
+    const inbound: Inbound = {
+      method,
+      target,
+      authority,
+      host,
+      headers: section.headers,
+      version: '2',
+      connection: this.#owner.peer,
+      body: noBody ? undefined : body,
+      upgrade,
+    };
+    shared.handle(inbound, stream);
+  }
+
+  /** A second header section of a stream: the trailers of its body. */
+  trailers(stream: Http2Stream, endStream: boolean, section: HeaderSection): void {
+    if (stream.body === undefined || stream.body.ended) {
+      this.#owner.fail(errorCode.streamClosed, 'HEADERS on a stream that the client has ended');
+    } else if (!endStream || section.malformed || section.hasPseudo) this.#malformed(stream);
+    else if (section.tooLarge !== undefined) {
+      this.#owner.onLimit(section.tooLarge);
+      this.#take(stream, { status: 431, reason: 'the trailer section is too large' });
+    } else this.#endBody(stream, section.headers);
+  }
+
+  /** Refused before anything was done: the client may try elsewhere (§8.7). */
+  refuse(id: number, endStream: boolean): void {
+    this.#sendReset(id, errorCode.refusedStream, endStream);
+    this.#owner.onIdleFrame();
+  }
+
+  dataStart(id: number, bytes: number, endStream: boolean): void {
+    const stream = this.#streams.get(id);
+    const { fail } = this.#owner;
+    if (stream === undefined && !this.#forgotten.has(id)) {
+      if (id > this.lastId) fail.call(this.#owner, errorCode.protocolError, 'DATA on a stream that was never opened');
+      else fail.call(this.#owner, errorCode.streamClosed, 'DATA on a stream that has ended');
+    } else if (stream !== undefined && (stream.body === undefined || stream.body.ended)) {
+      fail.call(this.#owner, errorCode.streamClosed, 'DATA on a stream that the client has ended');
+    } else if (!this.#window.receive(bytes) || stream?.body?.window.receive(bytes) === false) {
+      fail.call(this.#owner, errorCode.flowControlError, 'more DATA than the window allowed');
+    } else {
+      this.#receiving = stream;
+      this.#frameLeft = bytes;
+      this.#frameEndsStream = endStream;
+      if (stream?.body !== undefined) stream.body.last = endStream;
+      if (bytes === 0 && !endStream) this.#owner.onIdleFrame();
+    }
+  }
+
+  dataPiece(piece: Buffer): void {
+    const stream = this.#receiving;
+    this.#frameLeft -= piece.length;
+    if (stream?.body === undefined) this.#allow(piece.length);
+    else if (!stream.body.take(piece)) {
+      this.#allow(piece.length);
+      this.#malformed(stream);
+    } else {
+      const { bodyBytes } = this.#owner.shared.settings.limits;
+      if (bodyBytes > 0 && stream.body.received > bodyBytes) this.#tooLarge(stream);
+    }
+  }
+
+  dataEnd(): void {
+    const stream = this.#receiving;
+    this.#receiving = undefined;
+    if (this.#frameLeft > 0) {
+      // Padding counts, and is taken at once.
+      if (stream?.body === undefined) this.#allow(this.#frameLeft);
+      else stream.body.pad(this.#frameLeft);
+    }
+    if (this.#frameEndsStream && stream !== undefined) this.#endBody(stream, []);
+  }
+
+  /** RST_STREAM of the client. */
+  resetByClient(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (id > this.lastId) this.#owner.fail(errorCode.protocolError, 'RST_STREAM on a stream that was never opened');
+      else this.#owner.onIdleFrame();
+      return;
+    }
+    if (this.#receiving === stream) this.#receiving = undefined;
+    const answered = stream.answered;
+    this.#remove(stream);
+    stream.close(false);
+    if (!answered) this.#owner.onReset();
+  }
+
+  /** WINDOW_UPDATE of a stream. */
+  widen(id: number, bytes: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (id > this.lastId) {
+        this.#owner.fail(errorCode.protocolError, 'WINDOW_UPDATE on a stream that was never opened');
+      }
+    } else if (!this.#owner.wire.sender.widenStream(stream, bytes)) {
+      this.#owner.fail(errorCode.flowControlError, 'a window larger than 2^31-1');
+    }
+  }
+
+  /** SETTINGS_INITIAL_WINDOW_SIZE of the client: for open streams, too (§6.9.2). */
+  setSendWindow(bytes: number): void {
+    const change = bytes - this.#sendWindow;
+    this.#sendWindow = bytes;
+    if (change === 0) return;
+    for (const stream of this.#streams.values()) {
+      if (!this.#owner.wire.sender.widenStream(stream, change)) {
+        this.#owner.fail(errorCode.flowControlError, 'a window larger than 2^31-1');
+        return;
+      }
+    }
+  }
+
+  /** The turn is over: whoever still sends what nobody reads is told to stop (§8.1). */
+  settle(): void {
+    for (const stream of this.#early.splice(0)) {
+      if (this.#streams.get(stream.id) !== stream) continue;
+      this.#sendReset(stream.id, errorCode.noError, false);
+      this.#remove(stream);
+    }
+  }
+
+  /** The connection is over. */
+  closeAll(): void {
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    this.#receiving = undefined;
+    for (const stream of streams) stream.close(false);
+  }
+
+  /** Looks at the deadlines of every stream. */
+  check(): void {
+    const { bodyMs, idleMs } = this.#owner.shared.settings.timeouts;
+    for (const stream of this.#streams.values()) {
+      if (stream.stalled() >= idleMs) {
+        this.#owner.onLimit('stalled');
+        this.reset(stream, errorCode.cancel);
+      } else if (!stream.tunnels && (stream.body?.waited() ?? 0) >= bodyMs) {
+        this.#owner.onLimit('body-time');
+        this.#take(stream, { status: 408, reason: 'the request body took too long' });
+      }
+    }
+  }
+
+  sendHeaders(stream: Http2Stream, status: number, headers: readonly string[]): void {
+    this.#owner.wire.headers.write(stream, status, headers);
+  }
+
+  sendData(stream: Http2Stream, chunk: Buffer): void {
+    this.#owner.wire.sender.submit(stream, chunk);
+  }
+
+  sendEnd(stream: Http2Stream): void {
+    const { writer } = this.#owner.wire;
+    if (writer.addFlag(stream.lastFrame, flag.endStream)) return;
+    writer.append(frameType.data | (flag.endStream << 8), stream.id, new Uint8Array(0));
+  }
+
+  onAnswered(stream: Http2Stream): void {
+    if (stream.body === undefined || stream.body.ended) {
+      this.#remove(stream);
+      stream.close(true);
+    } else if (!stream.tunnels) {
+      stream.close(true);
+      this.#early.push(stream);
+      this.#owner.wire.wake();
+    }
+  }
+
+  reset(stream: Http2Stream, code: number): void {
+    if (this.#streams.get(stream.id) !== stream) return;
+    this.#sendReset(stream.id, code, stream.body?.ended !== false);
+    this.#remove(stream);
+    stream.close(false);
+  }
+
+  onTaken(body: Http2Body, bytes: number, more: number): void {
+    this.#allow(bytes);
+    if (more > 0) this.#owner.wire.writer.frame32(frameType.windowUpdate, body.id, more);
+  }
+
+  #allow(bytes: number): void {
+    const more = this.#window.take(bytes);
+    if (more > 0) this.#owner.wire.writer.frame32(frameType.windowUpdate, 0, more);
+  }
+
+  #refusalOf(
+    section: HeaderSection,
+    head: RequestHead | Refusal | undefined,
+    endStream: boolean,
+  ): Refusal | undefined {
+    if (section.tooLarge !== undefined || head === undefined) {
+      this.#owner.onLimit(section.tooLarge ?? 'header-bytes');
+      return { status: 431, reason: 'the header section is too large' };
+    }
+    if ('status' in head) return head;
+    if (head.upgrade !== undefined && endStream) return { status: 400, reason: 'a tunnel that has already ended' };
+    const { bodyBytes } = this.#owner.shared.settings.limits;
+    if (bodyBytes === 0 || (section.length ?? 0) <= bodyBytes) return undefined;
+    this.#owner.onLimit('body-bytes');
+    return { status: 413, reason: 'the request body is too large' };
+  }
+
+  #endBody(stream: Http2Stream, trailers: readonly string[]): void {
+    if (stream.body?.end(trailers) === false) this.#malformed(stream);
+    else if (stream.answered) {
+      this.#remove(stream);
+      stream.close(true);
+    }
+  }
+
+  /** Not the message that its headers announced (§8.1.1). */
+  #malformed(stream: Http2Stream): void {
+    this.#receiving = undefined;
+    this.reset(stream, errorCode.protocolError);
+    this.#owner.onReset();
+  }
+
+  #tooLarge(stream: Http2Stream): void {
+    this.#receiving = undefined;
+    this.#owner.onLimit('body-bytes');
+    this.#take(stream, { status: 413, reason: 'the request body is too large' });
+  }
+
+  /** Takes an exchange away from whoever handles it, and answers it where that has not begun. */
+  #take(stream: Http2Stream, refusal: Refusal): void {
+    if (!stream.unanswered) {
+      this.reset(stream, errorCode.cancel);
+      return;
+    }
+    const { isHead, body, sendWindow: window } = stream;
+    const own = new Http2Stream(this, stream.id, { isHead, body, window });
+    this.#streams.set(stream.id, own);
+    stream.close(false, refusal.status);
+    this.#answer(own, refusal);
+  }
+
+  #answer(stream: Http2Stream, { status, reason }: Refusal): void {
+    stream.body?.discard();
+    answer(stream, status, `${status} ${STATUS_CODES[status] ?? ''}: ${reason}\n`);
+  }
+
+  #sendReset(id: number, code: number, endedByClient: boolean): void {
+    this.#owner.wire.writer.frame32(frameType.rstStream, id, code);
+    if (endedByClient) return;
+    this.#forgotten.add(id);
+    if (this.#forgotten.size <= mostForgotten) return;
+    for (const oldest of this.#forgotten) {
+      this.#forgotten.delete(oldest);
+      break;
+    }
+  }
+
+  #remove(stream: Http2Stream): void {
+    if (this.#streams.delete(stream.id) && this.#streams.size === 0) this.#owner.onEmpty();
+  }
+}

@@ -1,0 +1,145 @@
+/** The body of one request, or what a tunnel receives; the session gives it the DATA. */
+import type { BodySink, RequestBody } from '../proxy/exchange.ts';
+import { HeldPieces } from './held-pieces.ts';
+import { defaultWindow } from './protocol.ts';
+import { ReceiveWindow } from './receive-window.ts';
+
+export interface BodyOwner {
+  /** Milliseconds, in steps. */
+  readonly now: number;
+  /** Bytes of this body have been passed on, or thrown away; `more`: it may be followed by so many others. */
+  onTaken(body: Http2Body, bytes: number, more: number): void;
+}
+
+/** What a client may send ahead while somebody takes it; until then, `defaultWindow`. */
+const readingWindow = 262_144;
+
+export class Http2Body implements RequestBody {
+  readonly id: number;
+  readonly framing: 'length' | 'chunked';
+  readonly window = new ReceiveWindow(defaultWindow);
+  /** The DATA frame being read is the last one. */
+  last = false;
+  /** END_STREAM has come. */
+  ended = false;
+  /** Bytes of data that have come. */
+  received = 0;
+  readonly #owner: BodyOwner;
+  readonly #expected: number | undefined;
+  readonly #held = new HeldPieces();
+  #trailers: readonly string[] = [];
+  #state: 'unread' | 'reading' | 'paused' | 'dropping' | 'over' = 'unread';
+  #sink: BodySink | undefined;
+  #delivering = false;
+  #waitingSince: number;
+
+  /** `expected`: its Content-Length, where it has one. */
+  constructor(owner: BodyOwner, id: number, expected: number | undefined) {
+    this.#owner = owner;
+    this.id = id;
+    this.#expected = expected;
+    this.framing = expected === undefined ? 'chunked' : 'length';
+    this.#waitingSince = owner.now;
+  }
+
+  read(sink: BodySink): void {
+    if (this.#state !== 'unread') return;
+    this.#sink = sink;
+    this.window.widen(readingWindow);
+    this.#goOn();
+  }
+
+  pause(): void {
+    if (this.#state === 'reading') this.#state = 'paused';
+  }
+
+  resume(): void {
+    if (this.#state === 'paused') this.#goOn();
+  }
+
+  /** The client is not allowed more than it was; the stream is reset when it is answered. */
+  discard(): void {
+    if (this.#state === 'unread') this.#drop('dropping');
+  }
+
+  /** Nothing more is delivered. */
+  abandon(): void {
+    if (this.#state !== 'over') this.#drop('over');
+  }
+
+  /** Data that came; false: more than Content-Length announced. */
+  take(piece: Buffer): boolean {
+    this.received += piece.length;
+    this.#waitingSince = this.#owner.now;
+    if (this.#expected !== undefined && this.received > this.#expected) return false;
+    if (this.#state === 'reading' && this.#held.bytes === 0) {
+      this.#sink?.onData(piece);
+      this.#taken(piece.length);
+    } else if (this.#state === 'dropping' || this.#state === 'over') this.#owner.onTaken(this, piece.length, 0);
+    else this.#held.add(piece);
+    return true;
+  }
+
+  /** Bytes that count in flow control and say nothing: padding. */
+  pad(bytes: number): void {
+    this.#taken(bytes);
+  }
+
+  /** END_STREAM; false: less than Content-Length announced. */
+  end(trailers: readonly string[]): boolean {
+    if (this.#expected !== undefined && this.received !== this.#expected) return false;
+    this.ended = true;
+    this.#trailers = trailers;
+    this.#finish();
+    return true;
+  }
+
+  /** Since when nothing has come that could have, in milliseconds; 0: it is not the client that is waited for. */
+  waited(): number {
+    const waits = (this.#state === 'reading' || this.#state === 'dropping') && !this.ended && !this.window.shut;
+    return waits ? this.#owner.now - this.#waitingSince : 0;
+  }
+
+  #goOn(): void {
+    this.#state = 'reading';
+    this.#waitingSince = this.#owner.now;
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (;;) {
+      const piece = this.#isReading() ? this.#held.shift() : undefined;
+      if (piece === undefined) break;
+      this.#sink?.onData(piece);
+      this.#taken(piece.length);
+    }
+    this.#delivering = false;
+    this.#finish();
+  }
+
+  #isReading(): boolean {
+    return this.#state === 'reading';
+  }
+
+  #taken(bytes: number): void {
+    this.#owner.onTaken(this, bytes, this.#wantsMore() ? this.window.take(bytes) : 0);
+  }
+
+  /** Where the client can send all of the rest, there is nothing to allow it. */
+  #wantsMore(): boolean {
+    if (this.last || this.ended) return false;
+    return this.#expected === undefined || this.#expected - this.received > this.window.left;
+  }
+
+  #finish(): void {
+    if (!this.ended || this.#state !== 'reading' || this.#held.bytes > 0) return;
+    this.#state = 'over';
+    this.#sink?.onEnd(this.#trailers);
+    this.#sink = undefined;
+  }
+
+  #drop(state: 'dropping' | 'over'): void {
+    this.#state = state;
+    this.#sink = undefined;
+    const bytes = this.#held.clear();
+    if (bytes > 0) this.#owner.onTaken(this, bytes, 0);
+  }
+}

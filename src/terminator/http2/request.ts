@@ -1,0 +1,59 @@
+/** From a header section to a request, or why it is not one we pass on (RFC 9113 §8.3.1, RFC 8441 §4). */
+import { targetBytes, tokenBytes } from '../http1/bytes.ts';
+import { parseAuthority } from '../proxy/authority.ts';
+import type { HeaderSection } from './header-section.ts';
+
+/** Answered here, with a sentence. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+}
+
+export interface RequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly authority: string;
+  readonly host: string;
+  readonly upgrade: 'websocket' | undefined;
+}
+
+const longestMethod = 40;
+
+/** A head; a refusal; or undefined where the section is no request at all (a stream error). */
+export function readRequest(section: HeaderSection): RequestHead | Refusal | undefined {
+  const { method, path, scheme, protocol } = section;
+  if (method === undefined || !isToken(method)) return undefined;
+  if (protocol !== undefined ? method !== 'CONNECT' : method === 'CONNECT') {
+    return protocol === undefined ? { status: 501, reason: 'CONNECT is not served here' } : undefined;
+  }
+  if (scheme === undefined || scheme === '' || path === undefined || path === '') return undefined;
+  if (method.length > longestMethod) return { status: 501, reason: 'unknown method' };
+  if (!isTarget(path, method)) return bad('malformed target');
+  const authority = section.authority ?? section.host ?? '';
+  if (section.host !== undefined && section.host.toLowerCase() !== authority.toLowerCase()) {
+    return bad('Host and :authority differ');
+  }
+  const host = parseAuthority(authority);
+  if (host === undefined) return bad('malformed host');
+  if (protocol === undefined) return { method, target: path, authority, host, upgrade: undefined };
+  if (protocol !== 'websocket') return { status: 501, reason: 'unknown protocol of an extended CONNECT' };
+  // What it is over HTTP/1.1; its stream is a tunnel and has no body.
+  return { method: 'GET', target: path, authority, host, upgrade: 'websocket' };
+}
+
+function bad(reason: string): Refusal {
+  return { status: 400, reason };
+}
+
+function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (tokenBytes[text.charCodeAt(i)] !== 1) return false;
+  return text !== '';
+}
+
+/** It goes into a request line, so nothing may end that early. */
+function isTarget(text: string, method: string): boolean {
+  if (text === '*') return method === 'OPTIONS';
+  if (text.charCodeAt(0) !== 0x2f) return false;
+  for (let i = 1; i < text.length; i += 1) if (targetBytes[text.charCodeAt(i)] !== 1) return false;
+  return true;
+}

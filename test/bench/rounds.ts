@@ -1,0 +1,90 @@
+/** Interleaved rounds: everyone once, then everyone again, so that what the machine does meanwhile happens to all. */
+import type { LoadResult } from './load/result.ts';
+import { aim, micros, type Detail, type Row, type Target } from './row.ts';
+import type { Server } from './servers/server.ts';
+import { median } from './statistics.ts';
+import { cpuMicros } from './usage.ts';
+
+export interface Sample extends LoadResult {
+  /** CPU time of the server's processes per operation. */
+  readonly cost: number;
+  readonly busy: number;
+}
+
+export interface Contest {
+  readonly work: string;
+  /** Ours first. */
+  readonly servers: readonly Server[];
+  readonly rounds: number;
+  readonly load: (server: Server) => Promise<LoadResult>;
+  readonly progress: (line: string) => void;
+}
+
+/** The first round warms everything up and does not count. Everyone begins a round in turn. */
+export async function compete(contest: Contest): Promise<Map<Server, Sample[]>> {
+  const { servers, rounds, load, progress, work } = contest;
+  const samples = new Map<Server, Sample[]>(servers.map((server) => [server, []]));
+  for (let round = 0; round <= rounds; round += 1) {
+    const turn = round % servers.length;
+    for (const server of [...servers.slice(turn), ...servers.slice(0, turn)]) {
+      const pids = server.pids();
+      const before = cpuMicros(pids);
+      const result = await load(server);
+      const used = cpuMicros(pids) - before;
+      const sample = { ...result, cost: used / result.operations, busy: used / 1e6 / result.seconds };
+      if (round > 0) samples.get(server)?.push(sample);
+      progress(
+        `${work}: ${round === 0 ? 'warm-up' : `round ${round}`}, ${server.name} ${micros(sample.cost)}, ` +
+          `${(result.operations / result.seconds).toFixed(0)}/s, busy ${(sample.busy * 100).toFixed(0)}%`,
+      );
+    }
+  }
+  return samples;
+}
+
+export interface Comparison {
+  readonly work: string;
+  readonly ours: Server;
+  readonly samples: ReadonlyMap<Server, readonly Sample[]>;
+  readonly targets: readonly Target[];
+  /** By peer: why it was not measured. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** What one operation is divided by, and how the quotient is called. */
+  readonly per?: { readonly divisor: number; readonly text: (cost: number) => string };
+  readonly notes?: readonly string[];
+}
+
+/** A row of CPU time per operation. */
+export function compareRow({ work, ours, samples, targets, missing, per, notes = [] }: Comparison): Row {
+  const text = (cost: number): string => (per === undefined ? micros(cost) : per.text(cost / per.divisor));
+  const own = samples.get(ours) ?? [];
+  const costOf = (list: readonly Sample[]): number => median(list.map(({ cost }) => cost));
+  const theirs: Record<string, string> = Object.fromEntries(missing);
+  const ratios: Record<string, number> = {};
+  for (const [server, list] of samples) {
+    if (server === ours) continue;
+    theirs[server.name] = text(costOf(list));
+    ratios[server.name] = median(own.map(({ cost }, round) => cost / (list[round]?.cost ?? Number.NaN)));
+  }
+  return {
+    work,
+    ours: text(costOf(own)),
+    theirs,
+    ratios,
+    aims: targets.map((target) => aim(target, ratios[target.peer ?? ''])),
+    details: [...samples].map(([server, list]) => detailOf(server, list, text(costOf(list)))),
+    notes,
+  };
+}
+
+function detailOf(server: Server, list: readonly Sample[], figure: string): Detail {
+  const of = (pick: (sample: Sample) => number): number => median(list.map(pick));
+  return {
+    server: server.name,
+    figure,
+    perSecond: of(({ operations, seconds }) => operations / seconds),
+    p50Ms: of(({ p50Ms }) => p50Ms),
+    p99Ms: of(({ p99Ms }) => p99Ms),
+    busy: of(({ busy }) => busy),
+  };
+}
