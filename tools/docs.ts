@@ -37,9 +37,9 @@ function errorTable(): string {
 
 async function terminatorMetrics(): Promise<string> {
   const { registry } = createTerminatorMetrics({
-    connections: () => 0,
-    workers: () => 0,
-    certificates: () => 0,
+    workers: () => [],
+    served: () => [],
+    backends: () => [],
     problems: () => new Map(),
     lagSeconds: () => 0,
     feedConnected: () => true,

@@ -25,8 +25,6 @@ export interface ChainFacts {
   /** Each certificate's issuer is the next one's subject and its signature checks out. */
   readonly chainComplete: boolean;
   readonly keyAlgorithm: string;
-  /** Of the leaf, as OpenSSL names it: `ecdsa-with-SHA256`. */
-  readonly signatureAlgorithm: string;
 }
 
 /** A bundle is a few kilobytes; a megabyte is an accident or an attack. */
@@ -81,7 +79,6 @@ function factsOf(chain: readonly X509Certificate[]): ChainFacts {
       return next === undefined ? i > 0 || isSelfIssued(one) : one.checkIssued(next) && one.verify(next.publicKey);
     }),
     keyAlgorithm: describeKey(leaf),
-    signatureAlgorithm: leaf.signatureAlgorithm ?? '',
   };
 }
 
@@ -100,7 +97,12 @@ function issuerOf(pem: string): X509Certificate {
 }
 
 /** Facts of bundles whose key has been found to match: a bundle passes several hands, and each of them checks. */
-const checked = new WeakMap<Bundle, ChainFacts>();
+const checked = new WeakMap<Bundle, Checked>();
+
+interface Checked {
+  readonly facts: ChainFacts;
+  readonly signatureAlgorithm: string;
+}
 
 /**
  * Facts of a bundle, after everything DESIGN §5.1 always refuses has been refused: what does not parse
@@ -108,8 +110,7 @@ const checked = new WeakMap<Bundle, ChainFacts>();
  * (`certificate.name-missing`). Validity in time is not judged here.
  */
 export function readBundle(bundle: Bundle, wantedNames: readonly string[] = []): ChainFacts {
-  let facts = checked.get(bundle);
-  if (facts === undefined) checked.set(bundle, (facts = readMatching(bundle)));
+  const { facts } = checkedOnce(bundle);
   const missing = wantedNames.find((name) => !namesCover(facts.names, name));
   if (missing !== undefined) {
     throw new CertplaneError(
@@ -120,7 +121,18 @@ export function readBundle(bundle: Bundle, wantedNames: readonly string[] = []):
   return facts;
 }
 
-function readMatching(bundle: Bundle): ChainFacts {
+/** How the leaf is signed, as OpenSSL names it (`ecdsa-with-SHA256`). Throws what `readBundle` throws. */
+export function signatureAlgorithmOf(bundle: Bundle): string {
+  return checkedOnce(bundle).signatureAlgorithm;
+}
+
+function checkedOnce(bundle: Bundle): Checked {
+  let known = checked.get(bundle);
+  if (known === undefined) checked.set(bundle, (known = readMatching(bundle)));
+  return known;
+}
+
+function readMatching(bundle: Bundle): Checked {
   const chain = parseChain(bundle.chainPem);
   const leaf = chain[0] as X509Certificate;
   let matches: boolean;
@@ -131,7 +143,7 @@ function readMatching(bundle: Bundle): ChainFacts {
   }
   if (!matches)
     throw new CertplaneError('certificate.key-mismatch', 'The private key does not belong to the certificate.');
-  return factsOf(chain);
+  return { facts: factsOf(chain), signatureAlgorithm: leaf.signatureAlgorithm ?? '' };
 }
 
 /** DNS names and IP addresses of the subjectAltName; the common name is not a name (RFC 9525 §2). */

@@ -122,7 +122,7 @@ export interface TerminatorProblem {
 }
 
 /** One endpoint of a backend, as all workers together see it. */
-export interface EndpointReport {
+export interface BackendReport {
   /** Key in `TerminatorSettings.backends`. */
   readonly backend: string;
   /** `10.0.0.2:8080`, `unix:/run/app.sock`; `app.internal:8080` while a name is not resolved. */
@@ -146,5 +146,5 @@ export interface ServedReport {
   readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
   readonly listening: readonly string[];
   /** Every endpoint of every backend; absent: the terminator does not tell. */
-  readonly backends?: readonly EndpointReport[] | undefined;
+  readonly backends?: readonly BackendReport[] | undefined;
 }

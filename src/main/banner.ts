@@ -35,18 +35,21 @@ export function banner({ config, loginLink, roots, serving, terms }: BannerInput
   return `${lines.join('\n')}\n`;
 }
 
-/** A curl command for the first route whose certificate comes from a private CA. */
+/** A curl command for the first route that plain curl can ask for, and whose certificate comes from a private CA. */
 function proofLine(config: Config, roots: ReadonlyMap<string, string>): string | undefined {
   const https = config.terminator?.https[0];
   if (https === undefined) return undefined;
   for (const route of config.terminator?.routes ?? []) {
+    const { action, path, methods, headers } = route;
+    const isOutOfReach = action.kind === 'tcp' || action.kind === 'passthrough' || path.kind === 'regex';
+    if (isOutOfReach || methods?.includes('GET') === false || headers !== undefined) continue;
     for (const host of route.hosts) {
       if (isWildcard(host)) continue;
       const certificate = config.certificates.find((one) => one.dnsNames.includes(host));
       const root = certificate?.issuers.map((name) => roots.get(name)).find((file) => file !== undefined);
       if (root === undefined) continue;
       const file = relative(process.cwd(), root);
-      return `curl --cacert ${file.startsWith('..') ? root : file} --connect-to ${host}:${https.port}:${connectHost(https)}:${https.port} https://${host}:${https.port}/`;
+      return `curl --cacert ${file.startsWith('..') ? root : file} --connect-to ${host}:${https.port}:${connectHost(https)}:${https.port} https://${host}:${https.port}${path.value}`;
     }
   }
   return undefined;

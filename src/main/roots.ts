@@ -1,15 +1,15 @@
 /** Roots of private CAs as files that clients can be pointed at: `dataDir/ca/<issuer>.pem`. */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
+import { rootFile } from '../config/root-file.ts';
 import type { CaIssuer } from '../issue/ca-issuer.ts';
 
 /** Writes it unless it is there already, and whole or not at all: a client may read it meanwhile. Resolves its path. */
 export async function writeRoot(dataDir: string, authority: CaIssuer, signal: AbortSignal): Promise<string> {
-  const directory = join(dataDir, 'ca');
-  const file = join(directory, `${authority.name}.pem`);
+  const file = rootFile(dataDir, authority.name);
   const pem = await authority.rootPem(signal);
   if ((await present(file)) === pem) return file;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.next`;
   await rm(next, { force: true });
   const handle = await open(next, 'wx', 0o644);

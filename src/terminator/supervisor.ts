@@ -69,9 +69,15 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const sourceFor = (spec: SourceSpec): CertificateSource => options.sourceFor(spec, () => this.#settings);
     this.#problems = new Problems(clock, () => this.#reporter?.touch());
     this.#metrics = createTerminatorMetrics({
-      connections: () => this.#pool.live.reduce((sum, worker) => sum + worker.connections, 0),
-      workers: () => this.#pool.live.length,
-      certificates: () => this.status().served,
+      workers: () =>
+        this.#pool.live.map(({ pid, connections, applied }) => ({
+          pid,
+          connections,
+          behind: this.#pool.sequence - applied,
+          older: this.#holdings.older(applied),
+        })),
+      served: () => this.#holdings.served().values(),
+      backends: () => this.#pool.endpoints(),
       problems: () => countBy(this.#problems.list().map(({ code }) => code)),
       lagSeconds: () => this.#progress.lagMs() / 1000,
       feedConnected: () => !this.#problems.list().some(({ code }) => code === 'terminator.control-unreachable'),
@@ -129,6 +135,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
         problems: this.#problems.list(),
         workers: this.#workers(),
         listening: this.#listeners.list(),
+        backends: this.#pool.endpoints(),
       }),
       send: (report) => feed.report(report),
     });
@@ -195,7 +202,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
   }
 
   put(loaded: LoadedEntry, item: CertificateItem): void {
-    if (this.#holdings.current(loaded.entry.slot) !== undefined) this.#metrics.rotated();
     this.#holdings.put(loaded, item);
     this.#problems.clear(`worker refused ${loaded.entry.slot}`);
     this.#tableChanged.resolve();
@@ -256,7 +262,9 @@ class TerminatorSupervisor implements Supervisor, Intake {
 
   #progressed(): void {
     const { applied } = this.#pool;
-    if (this.#holdings.settle(applied)) this.#reporter.touch();
+    const { changed, rotations } = this.#holdings.settle(applied);
+    if (changed) this.#reporter.touch();
+    for (const ms of rotations) this.#metrics.rotated(ms);
     const { name } = this.#options.feed;
     this.#progress.settle(applied, [...this.#readers.refusals(name), ...this.#holdings.refusals(name)]);
   }

@@ -125,11 +125,11 @@ class Worker {
   #leave(code: number): void {
     const counters = this.#plane?.counters.take();
     if (counters === undefined || !process.connected) process.exit(code);
-    process.send?.({ type: 'counters', counters } satisfies FromWorker, undefined, {}, () => process.exit(code));
+    process.send?.({ type: 'counters', counters, endpoints: [] } satisfies FromWorker, undefined, {}, () => process.exit(code));
   }
 
   #report(): void {
-    if (this.#plane !== undefined) this.#send({ type: 'counters', counters: this.#plane.counters.take() });
+    if (this.#plane !== undefined) this.#send({ type: 'counters', counters: this.#plane.counters.take(), endpoints: this.#plane.endpoints() });
   }
 
   /** At most one of a kind every few seconds: a dead backend under load would drown the log. */

@@ -17,6 +17,8 @@ export async function startBackend(): Promise<Backend> {
   const nginx = await startNginx({
     port,
     workerConnections: 4096,
+    // As root it would have workers of another user, who may not read the file.
+    main: process.getuid?.() === 0 ? 'user root;' : '',
     files: { large: largeBody.toString('latin1') },
     http: `keepalive_requests 1000000000; keepalive_timeout 1h; default_type text/plain; open_file_cache max=10;
 sendfile on; tcp_nopush off;

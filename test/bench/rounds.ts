@@ -58,7 +58,6 @@ export interface Comparison {
 export function compareRow({ work, ours, samples, targets, missing, per, notes = [] }: Comparison): Row {
   const text = (cost: number): string => (per === undefined ? micros(cost) : per.text(cost / per.divisor));
   const own = samples.get(ours) ?? [];
-  const costOf = (list: readonly Sample[]): number => median(list.map(({ cost }) => cost));
   const theirs: Record<string, string> = Object.fromEntries(missing);
   const ratios: Record<string, number> = {};
   for (const [server, list] of samples) {
@@ -75,6 +74,10 @@ export function compareRow({ work, ours, samples, targets, missing, per, notes =
     details: [...samples].map(([server, list]) => detailOf(server, list, text(costOf(list)))),
     notes,
   };
+}
+
+function costOf(list: readonly Sample[]): number {
+  return median(list.map(({ cost }) => cost));
 }
 
 function detailOf(server: Server, list: readonly Sample[], figure: string): Detail {

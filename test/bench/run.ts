@@ -15,7 +15,7 @@ import { Fixtures } from './fixtures/certificates.ts';
 import type { Lab, RowFamily } from './lab.ts';
 import { asMarkdown, asText } from './report.ts';
 import { because, emptyRow, notMeasured, type Row } from './row.ts';
-import { bodies } from './rows/bodies.ts';
+import { responses, uploads } from './rows/bodies.ts';
 import { handshakes } from './rows/handshakes.ts';
 import { http2 } from './rows/http2.ts';
 import { idleMemory } from './rows/idle-memory.ts';
@@ -31,7 +31,8 @@ const families: readonly RowFamily[] = [
   keepAlive,
   http2,
   handshakes,
-  bodies,
+  responses,
+  uploads,
   tcp,
   idleMemory,
   manyCertificates,

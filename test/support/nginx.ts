@@ -14,6 +14,8 @@ export interface NginxOptions {
   /** Files to write into the prefix first, by relative path. */
   files?: Record<string, string>;
   workers?: number;
+  /** What stands beside `http { }`. */
+  main?: string;
   /** Connections of one worker, both sides counted; 1024 by default. */
   workerConnections?: number;
   /** The cores it may run on, as `taskset -c` takes them. */
@@ -43,7 +45,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   await writeFile(
     prefix.join('nginx.conf'),
     `daemon off; worker_processes ${options.workers ?? 1}; pid nginx.pid; error_log stderr info;
-${options.workerConnections === undefined ? '' : `worker_rlimit_nofile ${options.workerConnections + 256};`}
+${options.main ?? ''} ${options.workerConnections === undefined ? '' : `worker_rlimit_nofile ${options.workerConnections + 256};`}
 events { worker_connections ${options.workerConnections ?? 1024}; }
 http { access_log off; ${temporary}
 ${options.http}

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { Socket } from 'node:net';
 import { defaultTimeouts, type TerminatorTimeouts } from '../../src/core/terminator.ts';
+import { tlsPresets } from '../../src/core/tls-policy.ts';
 import { startBackend, type Echo } from '../support/backend.ts';
 import { freePort } from '../support/ports.ts';
 import { findTool, missingTools } from '../support/tools.ts';
@@ -234,7 +236,7 @@ test('a backend connection is reused; one that the backend closed meanwhile does
   await terminator.feed.acknowledged(
     terminator.feed.publish({
       kind: 'settings',
-      settings: { ...terminator.settings, workers: 1, routes: [proxyRoute('a.test', flaky.url)] },
+      settings: settingsFor({ workers: 1 }, [proxyRoute('a.test', flaky.url)]),
     }),
   );
   assert.equal((await terminator.fetch('a.test', '/1')).body, 'ok');
@@ -398,4 +400,101 @@ test('keep-alive connections carry many requests, pipelined or not, and HTTP/1.0
   );
   assert.equal(answer.split('HTTP/1.1 200').length, 4);
   assert.match(await raw(terminator, 'GET / HTTP/1.0\r\nHost: a.test\r\n\r\n'), /\r\n\r\nok$/);
+});
+
+test('routes redirect, rewrite, ask for methods and headers, and change headers both ways', async () => {
+  await using backend = await startBackend();
+  const rewrite = { kind: 'replace-prefix', value: '/inner' } as const;
+  const routes = [
+    routeTo('a.test', { kind: 'redirect', status: 302, host: 'b.test', path: rewrite }, '/old'),
+    {
+      ...routeTo('a.test', { kind: 'proxy', backend: backend.url, rewrite, host: 'inner.test' }, '/api'),
+      requestHeaders: { remove: ['x-secret'], set: { 'x-team': 'shop' }, add: {} },
+      responseHeaders: { remove: ['content-type'], set: {}, add: { 'x-served': 'yes' } },
+    },
+    { ...respondRoute('a.test', 'beta', '/api'), headers: [{ name: 'x-beta', value: '1' }] },
+    { ...respondRoute('a.test', 'read', '/read'), methods: ['GET'] },
+  ];
+  await using terminator = await served({ routes });
+  const old = await terminator.fetch('a.test', '/old/x/?q=1');
+  assert.deepEqual([old.status, old.headers['location']], [302, 'https://b.test/inner/x/?q=1']);
+  const { headers, body } = await terminator.fetch('a.test', '/api/x?q=1', { headers: { 'x-secret': '1' } });
+  const echo = JSON.parse(body) as Echo;
+  assert.deepEqual([echo.url, echo.headers['host'], echo.headers['x-team']], ['/inner/x?q=1', 'inner.test', 'shop']);
+  assert.deepEqual([echo.headers['x-secret'], echo.headers['x-forwarded-host']], [undefined, 'a.test']);
+  assert.deepEqual([headers['content-type'], headers['x-served'], headers['via']], [undefined, 'yes', '1.1 certplane']);
+  assert.equal((await terminator.fetch('a.test', '/api/x', { headers: { 'x-beta': '1' } })).body, 'beta');
+  const refused = await terminator.fetch('a.test', '/read', { method: 'DELETE' });
+  assert.deepEqual([refused.status, refused.headers['allow']], [405, 'GET']);
+  assert.equal((await terminator.fetch('a.test', '/read')).body, 'read');
+});
+
+test('HSTS is said with every answer over https, in the place of what a backend says, and not over http', async () => {
+  await using backend = await rawBackend((socket) =>
+    socket.on('data', () =>
+      socket.write('HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 2\r\n\r\nok'),
+    ),
+  );
+  const hsts = { maxAgeSeconds: 86_400, includeSubdomains: true, preload: false };
+  const routes = [
+    { ...proxyRoute('a.test', backend.url), http: 'serve' as const },
+    respondRoute('b.test', 'b', '/only'),
+  ];
+  await using terminator = await served({ routes, settings: { tls: { ...tlsPresets.intermediate, hsts } } });
+  for (const [host, path] of [
+    ['a.test', '/'],
+    ['b.test', '/only'],
+    ['b.test', '/missing'],
+  ] as const) {
+    const { headers } = await terminator.fetch(host, path);
+    assert.equal(headers['strict-transport-security'], 'max-age=86400; includeSubDomains', `${host}${path}`);
+  }
+  const plain = await terminator.plain('a.test', '/');
+  assert.deepEqual([plain.status, plain.headers['strict-transport-security']], [200, undefined]);
+});
+
+test('server-sent events arrive one by one, while the answer is still open', async () => {
+  const events: Socket[] = [];
+  await using backend = await rawBackend((socket) =>
+    socket.once('data', () => {
+      events.push(socket);
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+    }),
+  );
+  await using terminator = await served({ routes: [proxyRoute('a.test', backend.url)] });
+  const client = await terminator.handshake('a.test', { ALPNProtocols: ['http/1.1'] });
+  let received = '';
+  client.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  client.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+  await until(() => received.includes('text/event-stream'), { what: 'the head before any event' });
+  for (const number of [1, 2, 3]) {
+    events[0]?.write(`9\r\ndata: ${number}\n\n\r\n`);
+    await until(() => received.includes(`data: ${number}\n`), { what: `event ${number}` });
+  }
+  client.destroy();
+});
+
+test('a path cannot be written so that it misses the route it is for', async () => {
+  await using backend = await startBackend();
+  await using terminator = await served({
+    routes: [proxyRoute('a.test', backend.url), respondRoute('a.test', 'forbidden', '/admin')],
+  });
+  for (const path of ['/admin', '/%61dmin', '/x/../admin', '/x/%2e%2e/admin/y', '/./admin', '/admin/%2e/x']) {
+    const answer = await raw(terminator, `GET ${path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n`);
+    assert.match(answer, /\r\n\r\nforbidden$/, path);
+  }
+  for (const path of [
+    '//admin',
+    '/admin;x',
+    '/x/..;/admin',
+    '/..%2fadmin',
+    '/admin%2fx',
+    '/\\admin',
+    '/%',
+    '/../admin',
+  ]) {
+    const answer = await raw(terminator, `GET ${path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 400 /, path);
+  }
+  assert.equal(backend.requests, 0);
 });

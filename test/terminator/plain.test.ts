@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
-import { respondRoute, startTerminator } from './support/harness.ts';
+import { WebSocket } from 'ws';
+import { startBackend, type Echo } from '../support/backend.ts';
+import { proxyRoute, respondRoute, startTerminator } from './support/harness.ts';
 import { connectPlain, talk } from './support/raw.ts';
 
 const hour = 3_600_000;
@@ -60,6 +63,32 @@ test('the http listener is as strict about requests as https', async () => {
   const smuggled =
     'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
   assert.match(await talk(await connectPlain(terminator.httpPort), smuggled), /^HTTP\/1\.1 400 /);
+});
+
+test('a route that is served over http needs no certificate, WebSocket included; the others lead to https', async () => {
+  await using backend = await startBackend();
+  const open = { ...proxyRoute('a.test', backend.url, '/open'), http: 'serve' as const };
+  await using terminator = await startTerminator({ routes: [open, respondRoute('a.test', 'a')] });
+  const echo = JSON.parse((await terminator.plain('a.test', '/open/x')).body) as Echo;
+  assert.deepEqual([echo.url, echo.headers['x-forwarded-proto']], ['/open/x', 'http']);
+  assert.equal((await terminator.plain('a.test', '/closed')).status, 503);
+  await terminator.serve('file/a', 1, 'a.test');
+  assert.equal((await terminator.plain('a.test', '/closed')).status, 308);
+  assert.equal((await terminator.plain('a.test', '/open')).status, 200);
+  const socket = new WebSocket(`ws://127.0.0.1:${terminator.httpPort}/open`, { headers: { host: 'a.test' } });
+  await once(socket, 'open');
+  socket.send('hello');
+  const [data] = (await once(socket, 'message')) as [Buffer];
+  assert.equal(data.toString(), 'hello');
+  socket.terminate();
   const upgrade = 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
-  assert.match(await talk(await connectPlain(terminator.httpPort), upgrade), /^HTTP\/1\.1 400 /);
+  assert.match(await talk(await connectPlain(terminator.httpPort), upgrade), /^HTTP\/1\.1 308 /);
+});
+
+test('a challenge is answered before any route, also of a host that is served over http', async () => {
+  await using backend = await startBackend();
+  const open = { ...proxyRoute('a.test', backend.url), http: 'serve' as const };
+  await using terminator = await startTerminator({ routes: [open] });
+  const missing = await terminator.plain('a.test', '/.well-known/acme-challenge/nothing');
+  assert.deepEqual([missing.status, missing.body, backend.requests], [404, '404 Not Found: no such challenge\n', 0]);
 });

@@ -1,5 +1,4 @@
 /** One backend: its endpoints, and how it is spoken to. */
-import { join } from 'node:path';
 import {
   backendDefaults,
   type ActiveHealth,
@@ -10,6 +9,7 @@ import {
 import { parseFields, parsePart, isMapping } from '../issues.ts';
 import { resolvePath } from '../paths.ts';
 import { formatPath, type Path } from '../position.ts';
+import { rootFile } from '../root-file.ts';
 import { backendSchema, endpointSchema, type BackendInput } from '../schema/backends.ts';
 import type { CaSource } from '../values/backends.ts';
 import { schemes, type Scheme, type WrittenEndpoint } from '../values/endpoints.ts';
@@ -174,11 +174,6 @@ function readBackendTls(
     ...(clientCertificateId === undefined ? {} : { clientCertificateId }),
     minVersion,
   };
-}
-
-/** Where control keeps the root of a private CA. */
-export function rootFile(dataDir: string, issuer: string): string {
-  return join(dataDir, 'ca', `${issuer}.pem`);
 }
 
 function caFile(source: CaSource, path: Path, context: TerminatorContext): string | undefined {

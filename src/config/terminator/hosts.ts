@@ -1,5 +1,5 @@
 /** Certificate and TLS policy of some host names. */
-import { nameCovers, namesCover, wildcardFor } from '../../core/names.ts';
+import { namesCover, wildcardFor } from '../../core/names.ts';
 import type { HostSettings } from '../../core/terminator.ts';
 import type { TlsPolicy } from '../../core/tls-policy.ts';
 import { parseEach } from '../issues.ts';
@@ -95,9 +95,10 @@ function boundCertificate(
 
 /** A slip in a name would leave the host without its policy. */
 export function warnOfUnrouted(hosts: Hosts, routed: ReadonlySet<string>, { problems }: TerminatorContext): void {
+  const above = new Set([...routed].map(wildcardFor));
   for (const [name, path] of hosts.places) {
     if (routed.has(name) || routed.has(wildcardFor(name) ?? '')) continue;
-    if (name.startsWith('*.') && [...routed].some((host) => nameCovers(name, host))) continue;
+    if (above.has(name)) continue;
     problems.warning(path, `No route is for ${name}, so this has no effect; add a route, or mend the name.`);
   }
 }

@@ -91,6 +91,8 @@ function readRoute(
 class RouteNames {
   readonly places = new Map<string, Path>();
   readonly #written: ReadonlySet<string>;
+  /** The next number for names that are made of the same host and path. */
+  readonly #counts = new Map<string, number>();
 
   constructor(written: readonly string[]) {
     this.#written = new Set(written);
@@ -99,8 +101,10 @@ class RouteNames {
   take({ name, hosts, path }: Partial<RouteInput>, at: Path, { problems }: TerminatorContext): string {
     if (name === undefined) {
       const base = `${hosts?.[0] ?? ''}${path?.value ?? ''}`;
-      let free = base;
-      for (let i = 2; this.places.has(free) || this.#written.has(free); i += 1) free = `${base} #${i}`;
+      let count = this.#counts.get(base) ?? 1;
+      let free = count === 1 ? base : `${base} #${count}`;
+      while (this.places.has(free) || this.#written.has(free)) free = `${base} #${(count += 1)}`;
+      this.#counts.set(base, count + 1);
       this.places.set(free, at);
       return free;
     }

@@ -1,6 +1,6 @@
 /** What the API, the CLI and doctor may see and ask of the control plane. Everything else stays behind it. */
 import type { CertificateId } from '../certificate.ts';
-import type { EndpointReport, ServedEntry, TerminatorProblem } from '../feed.ts';
+import type { BackendReport, ServedEntry, TerminatorProblem } from '../feed.ts';
 import type { CertificateRecord, HistoryEntry, OrderRecord, VersionRecord } from '../records.ts';
 import type { DeliveryStatus, Reason, Status } from '../status.ts';
 import type { HistoryQuery } from './certificate-store.ts';
@@ -45,7 +45,7 @@ export interface TerminatorView {
   readonly listening: readonly string[];
   readonly problems: readonly TerminatorProblem[];
   /** Absent: the terminator does not tell. */
-  readonly backends?: readonly EndpointReport[] | undefined;
+  readonly backends?: readonly BackendReport[] | undefined;
   readonly served: number;
 }
 

@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /** The address without a zone, and an IPv4 client of a dual-stack socket as what it is. */
 export function plainAddress(address: string): string {
@@ -27,7 +27,8 @@ export class Networks {
   /** `address`: as `plainAddress` gives it; what is none (a unix socket's) is in no network. */
   has(address: string): boolean {
     if (this.#empty) return false;
-    return this.#list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
+    const version = isIP(address);
+    return version !== 0 && this.#list.check(address, version === 4 ? 'ipv4' : 'ipv6');
   }
 }
 

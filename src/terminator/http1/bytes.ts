@@ -11,6 +11,9 @@ export const tokenBytes = tableOf(
   (byte) => (byte >= 0x30 && byte <= 0x39) || isLetter(byte) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(byte)),
 );
 
+/** Methods: upper case. `get` is another method than `GET`, but not to every backend, and routes match methods. */
+export const methodBytes = tableOf((byte) => (byte >= 0x41 && byte <= 0x5a) || byte === 0x2d || byte === 0x5f);
+
 /** Field values (RFC 9110 §5.5): visible ASCII, SP, HTAB and bytes above ASCII, which are passed on as they are. */
 export const valueBytes = tableOf((byte) => byte === tab || (byte >= space && byte !== 0x7f));
 

@@ -41,6 +41,7 @@ export function readFields(section: Section, start: number, most: number, reader
     }
     if (left === 0) return refusals.tooManyFields;
     const name = names.find(bytes, from, at, hash);
+    const colonAt = at;
     do byte = bytes[(at += 1)] as number;
     while (byte === space || byte === tab);
     const valueAt = at;
@@ -52,10 +53,17 @@ export function readFields(section: Section, start: number, most: number, reader
     const value = text.slice(valueAt - offset, end - offset);
     list.push(name.text, value);
     if (name.special !== undefined) {
+      // RFC 9110 §5.5 has tabs for whitespace, but not every reader does: not where it decides how to read the rest.
+      if (hasTab(bytes, colonAt, valueAt) || hasTab(bytes, end, at)) return refusals.fieldTab;
       const problem = reader.special(name.special, value);
       if (problem !== undefined) return problem;
     }
   }
+}
+
+function hasTab(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (bytes[at] === tab) return true;
+  return false;
 }
 
 function nameProblem(byte: number): Refusal {

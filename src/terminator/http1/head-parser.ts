@@ -45,7 +45,7 @@ export class HeadParser implements FieldReader {
         this.#length = value;
         break;
       case 'transfer-encoding':
-        if (this.#coding !== undefined) return refusals.coding;
+        if (this.#coding !== undefined) return refusals.codings;
         this.#coding = value;
         break;
       case 'connection':

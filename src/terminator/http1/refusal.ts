@@ -32,6 +32,7 @@ export const refusals = {
   fieldName: bad('malformed header name'),
   fieldSpace: bad('whitespace before a colon, or a folded header line'),
   fieldValue: bad('a control character in a header value'),
+  fieldTab: bad('a tab around a value that says how to read the message'),
   // Host.
   noHost: bad('no Host header'),
   hosts: bad('more than one Host header'),
@@ -40,7 +41,8 @@ export const refusals = {
   length: bad('malformed Content-Length'),
   lengths: bad('more than one Content-Length header'),
   lengthAndCoding: bad('both Content-Length and Transfer-Encoding'),
-  coding: bad('Transfer-Encoding is not "chunked"'),
+  codings: bad('more than one Transfer-Encoding header'),
+  coding: { status: 501, reason: 'the Transfer-Encoding is not "chunked"' }, // RFC 9112 §6.1
   codingVersion: bad('Transfer-Encoding in HTTP/1.0'),
   upgradeBody: bad('an upgrade with a body'),
   // The body.

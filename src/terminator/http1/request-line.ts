@@ -1,5 +1,5 @@
 /** The request line (RFC 9112 §3): one space between its parts, nothing before and nothing behind. */
-import { cr, lf, space, targetBytes, tokenBytes } from './bytes.ts';
+import { cr, lf, methodBytes, space, targetBytes } from './bytes.ts';
 import type { Section } from './fields.ts';
 import { startProblem } from './head-end.ts';
 import { refusals, type Refusal } from './refusal.ts';
@@ -13,7 +13,7 @@ const star = 0x2a;
 export function readRequestLine(section: Section, request: Http1Request): number | Refusal {
   const { bytes, text, offset } = section;
   let at = offset;
-  while (tokenBytes[bytes[at] as number] === 1) at += 1;
+  while (methodBytes[bytes[at] as number] === 1) at += 1;
   if (at === offset) return startProblem(bytes[at] as number);
   if (bytes[at] !== space) return lineProblem(bytes[at] as number);
   if (at - offset > longestMethod) return refusals.method;

@@ -1,18 +1,20 @@
 /** The requests of one connection: their life from header section to the end of both directions (RFC 9113 §5.1, §8.1). */
+import { STATUS_CODES } from 'node:http';
 import { answer, type Connection, type Inbound } from '../proxy/exchange.ts';
+import { ForgottenStreams } from './forgotten.ts';
 import type { HeaderSection } from './header-section.ts';
-import type { Http2Limit, Http2Shared } from './http2.ts';
+import type { Http2Limit } from './limit.ts';
 import { defaultWindow, errorCode, flag, frameType } from './protocol.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Http2Body, type BodyOwner } from './request-body.ts';
-import { readRequest, type Refusal, type RequestHead } from './request.ts';
+import { bodyTooLarge, readRequest, type Refusal } from './request.ts';
+import type { Http2Shared } from './shared.ts';
 import { Http2Stream, type StreamOwner } from './stream.ts';
 import type { Wire } from './wire.ts';
 
-export interface ExchangesOwner {
+export interface ExchangesOwner extends Wire {
   readonly shared: Http2Shared;
   readonly peer: Connection;
-  readonly wire: Wire;
   /** Streams that may be open at a time. */
   readonly mostStreams: number;
   /** A request has come and will be answered. */
@@ -21,7 +23,7 @@ export interface ExchangesOwner {
   onEmpty(): void;
   onLimit(limit: Http2Limit): void;
   /** The client has reset a stream, or made us reset it. */
-  onReset(): void;
+  onStreamReset(): void;
   /** Something that moves nothing. */
   onIdleFrame(): void;
   fail(code: number, why: string): void;
@@ -29,15 +31,13 @@ export interface ExchangesOwner {
 
 /** What all bodies of a connection together may wait for; a client cannot make us hold more. */
 export const connectionWindow = 1_048_576;
-/** Streams we have reset whose client may still be sending; it needs no longer memory than a round trip. */
-const mostForgotten = 1_024;
 
 export class Exchanges implements StreamOwner, BodyOwner {
   /** The highest stream that the client has opened. */
   lastId = 0;
   readonly #owner: ExchangesOwner;
   readonly #streams = new Map<number, Http2Stream>();
-  readonly #forgotten = new Set<number>();
+  readonly #forgotten = new ForgottenStreams();
   /** Answered in this turn, while the client was still sending. */
   readonly #early: Http2Stream[] = [];
   readonly #window = new ReceiveWindow(connectionWindow);
@@ -71,34 +71,33 @@ export class Exchanges implements StreamOwner, BodyOwner {
 
   /** The header section of a new stream. */
   begin(id: number, endStream: boolean, section: HeaderSection): void {
-    const { shared, mostStreams } = this.#owner;
+    const { shared, peer, mostStreams } = this.#owner;
     if (this.#streams.size >= mostStreams) {
       this.refuse(id, endStream);
       this.#owner.onLimit('streams');
       return;
     }
-    const head = section.malformed ? undefined : readRequest(section);
-    const { length } = section;
-    if (section.tooLarge === undefined && (head === undefined || (endStream && length !== undefined && length > 0))) {
+    const head = readRequest(section, endStream, shared.settings.limits.bodyBytes);
+    if (head === undefined) {
       this.#sendReset(id, errorCode.protocolError, endStream);
-      this.#owner.onReset();
+      this.#owner.onStreamReset();
       return;
     }
-    const tunnels = head !== undefined && 'upgrade' in head && head.upgrade !== undefined;
-    const body = endStream ? undefined : new Http2Body(this, id, tunnels ? undefined : length);
+    const tunnels = 'upgrade' in head && head.upgrade !== undefined;
+    const body = endStream ? undefined : new Http2Body(this, id, tunnels ? undefined : section.length);
     const isHead = section.method === 'HEAD';
     const stream = new Http2Stream(this, id, { isHead, body, window: this.#sendWindow });
     this.#streams.set(id, stream);
     this.#owner.onRequest();
-    const refusal = this.#refusalOf(section, head, endStream);
-    if (refusal !== undefined) {
-      shared.onRefused(this.#owner.peer, refusal.status);
-      this.#answer(stream, refusal);
+    if ('status' in head) {
+      if (head.limit !== undefined) this.#owner.onLimit(head.limit);
+      shared.onRefused(peer, head.status);
+      this.#answer(stream, head);
       return;
     }
-    const noBody = body === undefined || tunnels || length === 0;
+    const noBody = body === undefined || tunnels || section.length === 0;
     if (noBody && !tunnels) body?.discard();
-    const { method, target, authority, host, upgrade } = head as RequestHead;
+    const { method, target, authority, host, upgrade } = head;
     const inbound: Inbound = {
       method,
       target,
@@ -106,7 +105,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       host,
       headers: section.headers,
       version: '2',
-      connection: this.#owner.peer,
+      connection: peer,
       body: noBody ? undefined : body,
       upgrade,
     };
@@ -119,8 +118,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       this.#owner.fail(errorCode.streamClosed, 'HEADERS on a stream that the client has ended');
     } else if (!endStream || section.malformed || section.hasPseudo) this.#malformed(stream);
     else if (section.tooLarge !== undefined) {
-      this.#owner.onLimit(section.tooLarge);
-      this.#take(stream, { status: 431, reason: 'the trailer section is too large' });
+      this.#take(stream, { status: 431, reason: 'the trailer section is too large', limit: section.tooLarge });
     } else this.#endBody(stream, section.headers);
   }
 
@@ -132,14 +130,13 @@ export class Exchanges implements StreamOwner, BodyOwner {
 
   dataStart(id: number, bytes: number, endStream: boolean): void {
     const stream = this.#streams.get(id);
-    const { fail } = this.#owner;
     if (stream === undefined && !this.#forgotten.has(id)) {
-      if (id > this.lastId) fail.call(this.#owner, errorCode.protocolError, 'DATA on a stream that was never opened');
-      else fail.call(this.#owner, errorCode.streamClosed, 'DATA on a stream that has ended');
+      if (id > this.lastId) this.#owner.fail(errorCode.protocolError, 'DATA on a stream that was never opened');
+      else this.#owner.fail(errorCode.streamClosed, 'DATA on a stream that has ended');
     } else if (stream !== undefined && (stream.body === undefined || stream.body.ended)) {
-      fail.call(this.#owner, errorCode.streamClosed, 'DATA on a stream that the client has ended');
+      this.#owner.fail(errorCode.streamClosed, 'DATA on a stream that the client has ended');
     } else if (!this.#window.receive(bytes) || stream?.body?.window.receive(bytes) === false) {
-      fail.call(this.#owner, errorCode.flowControlError, 'more DATA than the window allowed');
+      this.#owner.fail(errorCode.flowControlError, 'more DATA than the window allowed');
     } else {
       this.#receiving = stream;
       this.#frameLeft = bytes;
@@ -158,7 +155,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       this.#malformed(stream);
     } else {
       const { bodyBytes } = this.#owner.shared.settings.limits;
-      if (bodyBytes > 0 && stream.body.received > bodyBytes) this.#tooLarge(stream);
+      if (bodyBytes > 0 && stream.body.received > bodyBytes) this.#take(stream, bodyTooLarge);
     }
   }
 
@@ -181,11 +178,10 @@ export class Exchanges implements StreamOwner, BodyOwner {
       else this.#owner.onIdleFrame();
       return;
     }
-    if (this.#receiving === stream) this.#receiving = undefined;
     const answered = stream.answered;
     this.#remove(stream);
     stream.close(false);
-    if (!answered) this.#owner.onReset();
+    if (!answered) this.#owner.onStreamReset();
   }
 
   /** WINDOW_UPDATE of a stream. */
@@ -195,8 +191,9 @@ export class Exchanges implements StreamOwner, BodyOwner {
       if (id > this.lastId) {
         this.#owner.fail(errorCode.protocolError, 'WINDOW_UPDATE on a stream that was never opened');
       }
-    } else if (!this.#owner.wire.sender.widenStream(stream, bytes)) {
-      this.#owner.fail(errorCode.flowControlError, 'a window larger than 2^31-1');
+    } else if (!this.#owner.sender.widenStream(stream, bytes)) {
+      this.reset(stream, errorCode.flowControlError);
+      this.#owner.onStreamReset();
     }
   }
 
@@ -206,7 +203,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
     this.#sendWindow = bytes;
     if (change === 0) return;
     for (const stream of this.#streams.values()) {
-      if (!this.#owner.wire.sender.widenStream(stream, change)) {
+      if (!this.#owner.sender.widenStream(stream, change)) {
         this.#owner.fail(errorCode.flowControlError, 'a window larger than 2^31-1');
         return;
       }
@@ -238,22 +235,21 @@ export class Exchanges implements StreamOwner, BodyOwner {
         this.#owner.onLimit('stalled');
         this.reset(stream, errorCode.cancel);
       } else if (!stream.tunnels && (stream.body?.waited() ?? 0) >= bodyMs) {
-        this.#owner.onLimit('body-time');
-        this.#take(stream, { status: 408, reason: 'the request body took too long' });
+        this.#take(stream, { status: 408, reason: 'the request body took too long', limit: 'body-time' });
       }
     }
   }
 
   sendHeaders(stream: Http2Stream, status: number, headers: readonly string[]): void {
-    this.#owner.wire.headers.write(stream, status, headers);
+    this.#owner.headers.write(stream, status, headers);
   }
 
   sendData(stream: Http2Stream, chunk: Buffer): void {
-    this.#owner.wire.sender.submit(stream, chunk);
+    this.#owner.sender.submit(stream, chunk);
   }
 
   sendEnd(stream: Http2Stream): void {
-    const { writer } = this.#owner.wire;
+    const { writer } = this.#owner;
     if (writer.addFlag(stream.lastFrame, flag.endStream)) return;
     writer.append(frameType.data | (flag.endStream << 8), stream.id, new Uint8Array(0));
   }
@@ -265,7 +261,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
     } else if (!stream.tunnels) {
       stream.close(true);
       this.#early.push(stream);
-      this.#owner.wire.wake();
+      this.#owner.wake();
     }
   }
 
@@ -278,29 +274,12 @@ export class Exchanges implements StreamOwner, BodyOwner {
 
   onTaken(body: Http2Body, bytes: number, more: number): void {
     this.#allow(bytes);
-    if (more > 0) this.#owner.wire.writer.frame32(frameType.windowUpdate, body.id, more);
+    if (more > 0) this.#owner.writer.frame32(frameType.windowUpdate, body.id, more);
   }
 
   #allow(bytes: number): void {
     const more = this.#window.take(bytes);
-    if (more > 0) this.#owner.wire.writer.frame32(frameType.windowUpdate, 0, more);
-  }
-
-  #refusalOf(
-    section: HeaderSection,
-    head: RequestHead | Refusal | undefined,
-    endStream: boolean,
-  ): Refusal | undefined {
-    if (section.tooLarge !== undefined || head === undefined) {
-      this.#owner.onLimit(section.tooLarge ?? 'header-bytes');
-      return { status: 431, reason: 'the header section is too large' };
-    }
-    if ('status' in head) return head;
-    if (head.upgrade !== undefined && endStream) return { status: 400, reason: 'a tunnel that has already ended' };
-    const { bodyBytes } = this.#owner.shared.settings.limits;
-    if (bodyBytes === 0 || (section.length ?? 0) <= bodyBytes) return undefined;
-    this.#owner.onLimit('body-bytes');
-    return { status: 413, reason: 'the request body is too large' };
+    if (more > 0) this.#owner.writer.frame32(frameType.windowUpdate, 0, more);
   }
 
   #endBody(stream: Http2Stream, trailers: readonly string[]): void {
@@ -313,19 +292,14 @@ export class Exchanges implements StreamOwner, BodyOwner {
 
   /** Not the message that its headers announced (§8.1.1). */
   #malformed(stream: Http2Stream): void {
-    this.#receiving = undefined;
     this.reset(stream, errorCode.protocolError);
-    this.#owner.onReset();
-  }
-
-  #tooLarge(stream: Http2Stream): void {
-    this.#receiving = undefined;
-    this.#owner.onLimit('body-bytes');
-    this.#take(stream, { status: 413, reason: 'the request body is too large' });
+    this.#owner.onStreamReset();
   }
 
   /** Takes an exchange away from whoever handles it, and answers it where that has not begun. */
   #take(stream: Http2Stream, refusal: Refusal): void {
+    if (refusal.limit !== undefined) this.#owner.onLimit(refusal.limit);
+    this.#receiving = undefined;
     if (!stream.unanswered) {
       this.reset(stream, errorCode.cancel);
       return;
@@ -343,17 +317,12 @@ export class Exchanges implements StreamOwner, BodyOwner {
   }
 
   #sendReset(id: number, code: number, endedByClient: boolean): void {
-    this.#owner.wire.writer.frame32(frameType.rstStream, id, code);
-    if (endedByClient) return;
-    this.#forgotten.add(id);
-    if (this.#forgotten.size <= mostForgotten) return;
-    for (const oldest of this.#forgotten) {
-      this.#forgotten.delete(oldest);
-      break;
-    }
+    this.#owner.writer.frame32(frameType.rstStream, id, code);
+    if (!endedByClient) this.#forgotten.add(id);
   }
 
   #remove(stream: Http2Stream): void {
+    if (this.#receiving === stream) this.#receiving = undefined;
     if (this.#streams.delete(stream.id) && this.#streams.size === 0) this.#owner.onEmpty();
   }
 }

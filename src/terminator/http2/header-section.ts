@@ -1,6 +1,7 @@
 /** A header or trailer section of a request while it is decoded (RFC 9113 §8.1 to §8.3). */
 import { fieldKind, sizeOf, type Field } from './hpack-field.ts';
 import type { FieldSink } from './hpack-decoder.ts';
+import type { Http2Limit } from './limit.ts';
 
 export interface SectionLimits {
   /** Names, values and 32 for each field, as SETTINGS_MAX_HEADER_LIST_SIZE counts. */
@@ -22,7 +23,7 @@ export class HeaderSection implements FieldSink {
   /** Not a message at all: a stream error. */
   malformed = false;
   /** The limit that it went over; the fields from there on are not kept. */
-  tooLarge: 'header-bytes' | 'header-count' | undefined;
+  tooLarge: Extract<Http2Limit, 'header-bytes' | 'header-count'> | undefined;
   #bytes = 0;
   #fields = 0;
   readonly #limits: SectionLimits;

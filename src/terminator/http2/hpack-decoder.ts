@@ -1,5 +1,14 @@
 /** Header blocks of one connection (RFC 7541 §6). */
-import { fieldOf, isName, isValue, kindOfName, sizeOf, staticFields, type Field, type FieldKind } from './hpack-field.ts';
+import {
+  fieldOf,
+  isName,
+  isValue,
+  kindOfName,
+  sizeOf,
+  staticFields,
+  type Field,
+  type FieldKind,
+} from './hpack-field.ts';
 import { huffmanDecode } from './huffman.ts';
 import { defaultTableBytes } from './protocol.ts';
 
@@ -117,7 +126,7 @@ export class HpackDecoder {
     if (this.#failed || to > this.#end) return this.#fail();
     this.#at = to;
     if (!coded) {
-      this.#text = this.#block.latin1Slice(from, to);
+      this.#text = this.#block.toString('latin1', from, to);
       this.#well = check(this.#block, from, to);
       return true;
     }
@@ -125,7 +134,7 @@ export class HpackDecoder {
     if (length * 1.6 > scratch.length) scratch = Buffer.allocUnsafeSlow(Math.ceil(length * 1.6));
     const decoded = huffmanDecode(this.#block, from, to, scratch);
     if (decoded < 0) return this.#fail();
-    this.#text = scratch.latin1Slice(0, decoded);
+    this.#text = scratch.toString('latin1', 0, decoded);
     this.#well = check(scratch, 0, decoded);
     return true;
   }

@@ -58,6 +58,21 @@ const mostValues = 8;
 /** Literals need two lengths and a first byte at most this long. */
 const perField = 16;
 
+/** The bits of a first byte that say what it is, and those that hold a number (RFC 7541 §6). */
+interface Prefix {
+  readonly first: number;
+  readonly mask: number;
+}
+
+const prefixes = {
+  indexed: { first: 0x80, mask: 0x7f },
+  kept: { first: 0x40, mask: 0x3f },
+  tableSize: { first: 0x20, mask: 0x1f },
+  never: { first: 0x10, mask: 0x0f },
+  plain: { first: 0, mask: 0x0f },
+  length: { first: 0, mask: 0x7f },
+} as const satisfies Record<string, Prefix>;
+
 /** Bytes that `headers` can need at most, a status included. */
 export function blockBound(headers: readonly string[]): number {
   let bytes = 2 * perField;
@@ -97,8 +112,8 @@ export class HpackEncoder {
 
   #writeLimit(out: Buffer, at: number, smallest: number): number {
     this.#smallest = undefined;
-    const next = smallest < this.#limit ? writeInteger(out, at, 0x20, 0x1f, smallest) : at;
-    return writeInteger(out, next, 0x20, 0x1f, this.#limit);
+    const next = smallest < this.#limit ? writeInteger(out, at, prefixes.tableSize, smallest) : at;
+    return writeInteger(out, next, prefixes.tableSize, this.#limit);
   }
 
   #field(out: Buffer, at: number, given: string, value: string): number {
@@ -107,17 +122,17 @@ export class HpackEncoder {
       const entry = this.#find(known, value);
       if (entry !== undefined) {
         known.inVain = 0;
-        return writeInteger(out, at, 0x80, 0x7f, this.#indexOf(entry));
+        return writeInteger(out, at, prefixes.indexed, this.#indexOf(entry));
       }
       known.inVain = known.inVain === triedAgain ? 0 : known.inVain + 1;
       if (known.inVain < mostInVain && this.#fits(known.name, value)) {
-        const next = this.#literal(out, writeInteger(out, at, 0x40, 0x3f, this.#nameIndex(known)), known, value);
+        const next = this.#literal(out, writeInteger(out, at, prefixes.kept, this.#nameIndex(known)), known, value);
         this.#insert(known, value);
         return next;
       }
     } else if (known.treatment === 'drop') return at;
-    const first = known.treatment === 'never' ? 0x10 : 0;
-    return this.#literal(out, writeInteger(out, at, first, 0x0f, this.#nameIndex(known)), known, value);
+    const prefix = known.treatment === 'never' ? prefixes.never : prefixes.plain;
+    return this.#literal(out, writeInteger(out, at, prefix, this.#nameIndex(known)), known, value);
   }
 
   #literal(out: Buffer, at: number, known: Name, value: string): number {
@@ -193,11 +208,12 @@ function writeStatus(out: Buffer, at: number, status: number): number {
     out[at] = 0x80 | index;
     return at + 1;
   }
-  return writeString(out, writeInteger(out, at, 0, 0x0f, statusName), String(status));
+  return writeString(out, writeInteger(out, at, prefixes.plain, statusName), String(status));
 }
 
 /** RFC 7541 §5.1. */
-function writeInteger(out: Buffer, at: number, first: number, mask: number, value: number): number {
+function writeInteger(out: Buffer, at: number, prefix: Prefix, value: number): number {
+  const { first, mask } = prefix;
   if (value < mask) {
     out[at] = first | value;
     return at + 1;
@@ -213,8 +229,8 @@ function writeInteger(out: Buffer, at: number, first: number, mask: number, valu
 /** RFC 7541 §5.2, without Huffman code; latin1, as strings were read. */
 function writeString(out: Buffer, at: number, text: string): number {
   const { length } = text;
-  const from = writeInteger(out, at, 0, 0x7f, length);
-  if (length > 24) out.latin1Write(text, from, length);
+  const from = writeInteger(out, at, prefixes.length, length);
+  if (length > 24) out.write(text, from, 'latin1');
   else for (let i = 0; i < length; i += 1) out[from + i] = text.charCodeAt(i);
   return from + length;
 }

@@ -2,11 +2,14 @@
 import { targetBytes, tokenBytes } from '../http1/bytes.ts';
 import { parseAuthority } from '../proxy/authority.ts';
 import type { HeaderSection } from './header-section.ts';
+import type { Http2Limit } from './limit.ts';
 
 /** Answered here, with a sentence. */
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
+  /** The limit that it went over. */
+  readonly limit?: Http2Limit;
 }
 
 export interface RequestHead {
@@ -19,13 +22,29 @@ export interface RequestHead {
 
 const longestMethod = 40;
 
-/** A head; a refusal; or undefined where the section is no request at all (a stream error). */
-export function readRequest(section: HeaderSection): RequestHead | Refusal | undefined {
+/** A head; a refusal; or undefined where the section is no request at all (a stream error). `bodyBytes`: 0 for no limit. */
+export function readRequest(
+  section: HeaderSection,
+  endStream: boolean,
+  bodyBytes: number,
+): RequestHead | Refusal | undefined {
+  const { tooLarge, malformed, length = 0 } = section;
+  if (tooLarge !== undefined) return { status: 431, reason: 'the header section is too large', limit: tooLarge };
+  if (malformed || (endStream && length > 0)) return undefined;
+  const head = readHead(section);
+  if (head === undefined || 'status' in head) return head;
+  if (head.upgrade !== undefined && endStream) return bad('a tunnel that has already ended');
+  if (bodyBytes > 0 && length > bodyBytes) return bodyTooLarge;
+  return head;
+}
+
+export const bodyTooLarge: Refusal = { status: 413, reason: 'the request body is too large', limit: 'body-bytes' };
+
+function readHead(section: HeaderSection): RequestHead | Refusal | undefined {
   const { method, path, scheme, protocol } = section;
   if (method === undefined || !isToken(method)) return undefined;
-  if (protocol !== undefined ? method !== 'CONNECT' : method === 'CONNECT') {
-    return protocol === undefined ? { status: 501, reason: 'CONNECT is not served here' } : undefined;
-  }
+  if (method === 'CONNECT' && protocol === undefined) return { status: 501, reason: 'CONNECT is not served here' };
+  if (protocol !== undefined && method !== 'CONNECT') return undefined;
   if (scheme === undefined || scheme === '' || path === undefined || path === '') return undefined;
   if (method.length > longestMethod) return { status: 501, reason: 'unknown method' };
   if (!isTarget(path, method)) return bad('malformed target');

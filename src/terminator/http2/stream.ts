@@ -8,6 +8,7 @@ import { errorCode } from './protocol.ts';
 import type { Http2Body } from './request-body.ts';
 import type { SendingStream } from './sender.ts';
 import { Http2Tunnel } from './tunnel.ts';
+import { Unchanged } from './unchanged.ts';
 
 /** The connection, as its streams see it. */
 export interface StreamOwner {
@@ -31,10 +32,12 @@ export class Http2Stream implements Outbound, SendingStream {
   queuedBytes = 0;
   sendWindow: number;
   listed = false;
+  readonly isHead: boolean;
+  /** All of the answer has been given to the connection. */
+  answered = false;
   /** Absent: the client had sent all with its header section. */
   readonly body: Http2Body | undefined;
   readonly #owner: StreamOwner;
-  readonly #isHead: boolean;
   #status = 0;
   #bytes = 0;
   /** Of Content-Length; what is still to be sent. */
@@ -46,16 +49,18 @@ export class Http2Stream implements Outbound, SendingStream {
   #tunnel: Http2Tunnel | undefined;
   #onClose: ((outcome: Outcome) => void)[] = [];
   #onDrain: (() => void)[] = [];
-  /** `#bytes - queuedBytes` when the queue was last looked at, and since when it has been that. */
-  #sentBefore = -1;
-  #stalledSince = 0;
+  #stall: Unchanged | undefined;
 
   constructor(owner: StreamOwner, id: number, about: { isHead: boolean; body: Http2Body | undefined; window: number }) {
     this.#owner = owner;
     this.id = id;
-    this.#isHead = about.isHead;
+    this.isHead = about.isHead;
     this.body = about.body;
     this.sendWindow = about.window;
+  }
+
+  get tunnels(): boolean {
+    return this.#tunnel !== undefined;
   }
 
   /** Nothing of the answer has been sent. */
@@ -79,7 +84,7 @@ export class Http2Stream implements Outbound, SendingStream {
   head(status: number, _reason: string, headers: readonly string[]): void {
     if (this.#state !== 'open' || this.#status !== 0) return;
     this.#status = status;
-    this.#bodyless = this.#isHead || status === 204 || status === 304;
+    this.#bodyless = this.isHead || status === 204 || status === 304;
     let fields = headers;
     let dated = false;
     for (let i = 0; i < headers.length; i += 2) {
@@ -180,12 +185,8 @@ export class Http2Stream implements Outbound, SendingStream {
 
   /** How long the client has not taken what waits for it, in milliseconds. */
   stalled(): number {
-    const sent = this.#bytes - this.queuedBytes;
-    if (this.queuedBytes === 0 || sent !== this.#sentBefore) {
-      this.#sentBefore = sent;
-      this.#stalledSince = this.#owner.now;
-    }
-    return this.#owner.now - this.#stalledSince;
+    this.#stall ??= new Unchanged();
+    return this.#stall.for(this.queuedBytes === 0 ? NaN : this.#bytes - this.queuedBytes, this.#owner.now);
   }
 
   #send(chunk: Buffer): boolean {
@@ -198,6 +199,7 @@ export class Http2Stream implements Outbound, SendingStream {
   #finish(): void {
     if (this.#trailers.length > 0) this.#owner.sendHeaders(this, 0, this.#trailers, true);
     else this.#owner.sendEnd(this);
+    this.answered = true;
     this.#owner.onAnswered(this);
   }
 }

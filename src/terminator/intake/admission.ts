@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import { readBundle, type Bundle, type ChainFacts } from '../../core/bundle.ts';
+import { readBundle, signatureAlgorithmOf, type Bundle, type ChainFacts } from '../../core/bundle.ts';
 import { CertplaneError } from '../../core/errors.ts';
 import type { CertificateItem } from '../../core/feed.ts';
 
@@ -15,7 +15,7 @@ export function admit(item: CertificateItem, bundle: Bundle): ChainFacts {
       `The material of ${item.versionId} is not the certificate that was announced.`,
     );
   }
-  const kind = [facts.keyAlgorithm, facts.signatureAlgorithm, bundle.chainPem.slice(leafEnd(bundle))].join('\n');
+  const kind = [facts.keyAlgorithm, signatureAlgorithmOf(bundle), bundle.chainPem.slice(leafEnd(bundle))].join('\n');
   if (accepted.has(kind)) return facts;
   try {
     // The TLS library has a mind of its own about key sizes and digests; better asked before than in a worker.

@@ -13,7 +13,7 @@ import type { SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
 import type { LastGoodCache } from '../last-good/port.ts';
 import { MaterialStore } from './material-store.ts';
 import type { Problems } from './problems.ts';
-import { ServedLedger } from './served-ledger.ts';
+import { ServedLedger, type Settled } from './served-ledger.ts';
 import { CertificateTable, type LoadedEntry, type TableEntry } from './table.ts';
 
 export interface HoldingsDeps {
@@ -63,7 +63,7 @@ export class Holdings {
         else if (item.kind === 'challenge') this.#challenges.set(item.token, item.keyAuthorization);
         else if (entry !== undefined) {
           this.#table.set(entry);
-          this.#ledger.record(0, entry.slot, entry);
+          this.#ledger.record(0, entry.slot, { entry, at: this.#deps.now() });
         }
       }
       if (state.unreadable > 0)
@@ -113,7 +113,8 @@ export class Holdings {
     this.#refused.delete(entry.slot);
     const names = this.#table.set(entry);
     this.#materials.put(entry, item, bundle);
-    this.#ledger.record(this.#deps.apply({ kind: 'certificate', slot: entry.slot, names }), entry.slot, entry);
+    const sequence = this.#deps.apply({ kind: 'certificate', slot: entry.slot, names });
+    this.#ledger.record(sequence, entry.slot, { entry, at: this.#deps.now() });
   }
 
   drop(slot: string): void {
@@ -122,7 +123,8 @@ export class Holdings {
     this.#refused.delete(slot);
     const names = this.#table.delete(slot);
     this.#materials.remove(entry.source, `certificate/${entry.certificateId}`);
-    this.#ledger.record(this.#deps.apply({ kind: 'certificate', slot, gone: true, names }), slot, undefined);
+    const sequence = this.#deps.apply({ kind: 'certificate', slot, gone: true, names });
+    this.#ledger.record(sequence, slot, { entry: undefined, at: this.#deps.now() });
   }
 
   /** Drops what came from sources that are no longer there. */
@@ -151,8 +153,13 @@ export class Holdings {
     this.#materials.putRevision(source, revision);
   }
 
-  /** Changes up to `applied` are in effect in every worker. True when that changed what is served. */
-  settle(applied: number): boolean {
+  /** By certificate id: serials that a worker still uses which has changes up to `applied` in effect. */
+  older(applied: number): Map<string, string> {
+    return this.#ledger.older(applied);
+  }
+
+  /** Changes up to `applied` are in effect in every worker. */
+  settle(applied: number): Settled {
     return this.#ledger.settle(applied, this.#deps.now());
   }
 

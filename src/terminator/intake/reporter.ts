@@ -7,7 +7,7 @@ export interface ReporterDeps {
   readonly terminatorId: string;
   readonly clock: Clock;
   served(): ReadonlyMap<CertificateId, ServedEntry>;
-  state(): Pick<ServedReport, 'problems' | 'workers' | 'listening'>;
+  state(): Pick<ServedReport, 'problems' | 'workers' | 'listening' | 'backends'>;
   send(report: ServedReport): void;
 }
 

@@ -3,8 +3,9 @@
  * the supervisor answers only with what is current at the moment of sending, and a change it sends later arrives later.
  */
 import type { Bundle } from '../../core/bundle.ts';
-import type { Refusal } from '../../core/feed.ts';
+import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
+import type { HistogramCounts } from '../observe/histogram.ts';
 
 /** A place in the table: one certificate of one source, whatever version it has. */
 export type SlotId = string;
@@ -80,14 +81,25 @@ export type ToWorker =
   | { readonly type: 'material'; readonly id: number; readonly found: MaterialAnswer }
   | { readonly type: 'drain'; readonly deadlineMs: number };
 
-/** Counts since the last message; `connections` is the number now. Keys of the records are label values. */
+/**
+ * Counts since the last message; `connections` is the number now. Keys of the records are label values, joined by line
+ * feeds.
+ */
 export interface WorkerCounters {
-  /** `https 2xx`, `http 5xx`, … */
+  /** Protocol, route (empty without one), class of status. */
   readonly requests: Readonly<Record<string, number>>;
-  /** `ok`, `resumed`, or why it failed. */
+  /** By route. */
+  readonly durations: Readonly<Record<string, HistogramCounts>>;
+  /** Until the first byte of the answer, by backend. */
+  readonly backendDurations: Readonly<Record<string, HistogramCounts>>;
+  /** Version, cipher, whether a session was resumed. */
   readonly handshakes: Readonly<Record<string, number>>;
-  /** Failures of backends by reason. */
+  /** By reason. */
+  readonly handshakeFailures: Readonly<Record<string, number>>;
+  /** Backend, reason. */
   readonly backendFailures: Readonly<Record<string, number>>;
+  /** By limit. */
+  readonly limits: Readonly<Record<string, number>>;
   readonly connections: number;
 }
 
@@ -99,5 +111,5 @@ export type FromWorker =
   | { readonly type: 'applied'; readonly sequence: number; readonly refusals: readonly Refusal[] }
   | { readonly type: 'resolve'; readonly id: number; readonly host: string }
   | { readonly type: 'material'; readonly id: number; readonly slot: SlotId }
-  | { readonly type: 'counters'; readonly counters: WorkerCounters }
+  | { readonly type: 'counters'; readonly counters: WorkerCounters; readonly endpoints: readonly BackendReport[] }
   | { readonly type: 'warning'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };

@@ -1,14 +1,17 @@
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import type { Refusal } from '../../core/feed.ts';
+import type { Bundle } from '../../core/bundle.ts';
+import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type { TerminatorTimeouts } from '../../core/terminator.ts';
-import type { WorkerChange, WorkerSettings } from '../ipc/messages.ts';
+import type { MaterialAnswer, WorkerChange, WorkerSettings } from '../ipc/messages.ts';
 import { compileRoutes, type RouteTable } from '../routing/route-table.ts';
 import type { BackendFailure } from '../upstream/backend.ts';
-import { BackendPools } from '../upstream/pool.ts';
+import { createBackends, type ManagedBackends } from '../upstream/create-backends.ts';
 import { WorkerCertificates, type Lookups } from '../tls/certificates.ts';
-import { Counters } from '../observe/counters.ts';
+import type { Counters } from '../observe/counters.ts';
+import { endpointReport } from '../observe/endpoint-report.ts';
+import { Observer } from '../observe/observer.ts';
 import { createHttp1, type Http1 } from '../http1/http1.ts';
-import { Http2Front } from '../http2/http2.ts';
+import { createHttp2, type Http2 } from '../http2/http2.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import { HttpsFront } from '../proxy/https-front.ts';
 import { PlainFront } from '../proxy/plain-front.ts';
@@ -27,19 +30,21 @@ export type ListenTarget = Parameters<TcpServer['listen']>[0];
 
 /** While draining: a connection without a request for this long is closed. */
 const quietMs = 500;
+/** Slots of our own certificates begin with this; their id follows. */
+const ownSlots = 'feed ';
 const limits = { contexts: 2_000, hosts: 20_000 };
 
 /** Everything between accepted sockets and backends in one worker. */
 export class DataPlane {
-  readonly counters = new Counters();
+  readonly #observer: Observer;
   readonly certificates: WorkerCertificates;
   readonly #options: DataPlaneOptions;
   readonly #challenges: Map<string, string>;
-  readonly #pools: BackendPools;
+  readonly #backends: ManagedBackends;
   readonly #listeners = new Map<number, TcpServer>();
   readonly #sockets = new Set<Socket>();
   readonly #http1: Record<'https' | 'http', Http1>;
-  readonly #http2: Http2Front;
+  readonly #http2: Http2;
   readonly #tls: TlsFront;
   #settings: WorkerSettings;
   #routes: RouteTable;
@@ -51,12 +56,30 @@ export class DataPlane {
     this.#options = options;
     this.#settings = options.settings;
     this.#challenges = new Map(options.challenges);
+    this.#observer = new Observer(
+      {
+        now: Date.now,
+        random: Math.random,
+        onTrouble: (message) => options.onWarning(message, {}),
+      },
+      options.settings.settings,
+    );
     const { timeouts, backends } = options.settings.settings;
     this.#routes = this.#compileRoutes(options.settings);
-    this.#pools = new BackendPools(backends);
+    this.#backends = createBackends(
+      {
+        clientCertificate: (id) => this.#clientCertificate(id),
+        onWarning: (message, fields) => options.onWarning(message, fields),
+      },
+      { backends, files: options.settings.files },
+    );
     this.certificates = new WorkerCertificates(options.lookups, limits);
+    const observer = this.#observer;
     const proxy = {
-      backends: this.#pools,
+      get onExchange() {
+        return observer.onExchange;
+      },
+      backends: this.#backends,
       routes: () => this.#routes,
       policyOf: () => ({ id: 'default', tls: this.#settings.settings.tls }),
       tunnelIdleMs: () => this.#timeouts.tunnelIdleMs,
@@ -66,24 +89,23 @@ export class DataPlane {
     const https = new HttpsFront(proxy);
     const common = {
       settings: options.settings.settings,
-      onRefused: ({ protocol }: Connection, status: number) => this.counters.request(protocol, status),
+      onRefused: ({ protocol }: Connection, status: number) => this.counters.refused(protocol, status),
     };
     const plain = new PlainFront({
       ...proxy,
+      get onExchange() {
+        return observer.onExchange;
+      },
       validityOf: (host) => this.certificates.describe(host),
       challenges: this.#challenges,
       httpsPort: () => this.#settings.httpsPort,
     });
-    const overTls = (inbound: Inbound, outbound: Outbound): void => {
-      outbound.onClose(({ status }) => this.counters.request('https', status));
-      https.handle(inbound, outbound);
-    };
+    const overTls = (inbound: Inbound, outbound: Outbound): void => https.handle(inbound, outbound);
     this.#http1 = {
       https: createHttp1({ ...common, handle: overTls }),
       http: createHttp1({
         ...common,
         handle: (inbound, outbound) => {
-          outbound.onClose(({ status }) => this.counters.request('http', status));
           plain.handle(inbound, outbound).catch((error: unknown) => {
             options.onWarning('A request over http could not be answered.', { error: String(error) });
             outbound.cut();
@@ -91,7 +113,7 @@ export class DataPlane {
         },
       }),
     };
-    this.#http2 = new Http2Front({ idleMs: () => this.#timeouts.idleMs, handle: overTls });
+    this.#http2 = createHttp2({ ...common, handle: overTls, onLimit: (reason) => this.counters.limited(reason) });
     this.#tls = new TlsFront({
       group: {
         name: 'certplane-default',
@@ -100,7 +122,7 @@ export class DataPlane {
       },
       certificates: this.certificates,
       defaultHost: () => this.#settings.settings.defaultHost,
-      onHandshake: (result) => this.counters.handshake(result),
+      onHandshake: (result) => this.counters.handshakeFailed(result),
       onSecure: (socket, certificateNames) => {
         const tls = {
           serverName: undefined,
@@ -122,6 +144,14 @@ export class DataPlane {
         }
       },
     });
+  }
+
+  get counters(): Counters {
+    return this.#observer.counters;
+  }
+
+  endpoints(): readonly BackendReport[] {
+    return this.#backends.states().map(endpointReport);
   }
 
   /** Resolves when connections are accepted; rejects with the socket's own error. */
@@ -159,6 +189,8 @@ export class DataPlane {
       else if (change.kind === 'challenge') {
         if (change.keyAuthorization === undefined) this.#challenges.delete(change.token);
         else this.#challenges.set(change.token, change.keyAuthorization);
+      } else if (change.kind === 'certificate' && change.slot?.startsWith(ownSlots) === true) {
+        this.#backends.certificateChanged(change.slot.slice(ownSlots.length));
       }
     }
     const certificates = changes.filter((change) => change.kind === 'certificate');
@@ -197,8 +229,9 @@ export class DataPlane {
       clearTimeout(deadline);
     }
     for (const socket of this.#sockets) socket.destroy();
-    for (const server of Object.values(this.#http1)) server.destroy();
-    this.#pools.destroy();
+    for (const server of [...Object.values(this.#http1), this.#http2]) server.destroy();
+    await this.#backends.destroy();
+    await this.#observer.close();
   }
 
   get #timeouts(): TerminatorTimeouts {
@@ -221,10 +254,11 @@ export class DataPlane {
 
   #reconfigure(settings: WorkerSettings): void {
     this.#settings = settings;
+    this.#observer.update(settings.settings);
     const { backends } = settings.settings;
     this.#routes = this.#compileRoutes(settings);
-    this.#pools.update(backends);
-    for (const server of Object.values(this.#http1)) server.configure(settings.settings);
+    this.#backends.update({ backends, files: settings.files });
+    for (const server of [...Object.values(this.#http1), this.#http2]) server.configure(settings.settings);
   }
 
   #compileRoutes({ settings }: WorkerSettings): RouteTable {
@@ -238,8 +272,16 @@ export class DataPlane {
     return table;
   }
 
+  /** Of our own, to be shown to a backend. */
+  async #clientCertificate(id: string): Promise<Bundle | undefined> {
+    const { promise, resolve } = Promise.withResolvers<MaterialAnswer>();
+    this.#options.lookups.material(ownSlots + id, resolve);
+    const found = await promise;
+    return found === null || found === 'unreadable' ? undefined : found.bundle;
+  }
+
   #backendFailed(backend: string, failure: BackendFailure, detail: string): void {
-    this.counters.backendFailure(failure);
+    this.counters.backendFailed(backend, failure);
     this.#options.onWarning('A backend gave no complete answer.', { backend, reason: failure, detail });
   }
 }

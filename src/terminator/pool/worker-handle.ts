@@ -1,5 +1,6 @@
 import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
 import { extname } from 'node:path';
+import type { BackendReport } from '../../core/feed.ts';
 import type { FromWorker, ToWorker } from '../ipc/messages.ts';
 import type { BoundSocket } from './bound-socket.ts';
 
@@ -19,6 +20,8 @@ export class WorkerHandle {
   /** The last change it has in effect. */
   applied: number;
   connections = 0;
+  /** Of backends, as it sees them. */
+  endpoints: readonly BackendReport[] = [];
   /** When it last said anything, in milliseconds of `performance.now()`. */
   heardAt = performance.now();
   draining = false;

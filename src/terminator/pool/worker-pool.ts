@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { Refusal } from '../../core/feed.ts';
+import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type {
   FromWorker,
   HostState,
@@ -12,6 +12,7 @@ import type {
   WorkerCounters,
 } from '../ipc/messages.ts';
 import type { BoundSocket } from './bound-socket.ts';
+import { mergeEndpoints } from './merge-endpoints.ts';
 import { WorkerHandle, type WorkerExit } from './worker-handle.ts';
 
 export interface WorkerPoolDeps {
@@ -63,6 +64,11 @@ export class WorkerPool {
   /** Workers that are meant to serve. */
   get live(): readonly WorkerHandle[] {
     return [...this.#workers].filter((worker) => !worker.draining);
+  }
+
+  /** Endpoints of backends as all workers together see them. */
+  endpoints(): readonly BackendReport[] {
+    return mergeEndpoints(this.live.map(({ endpoints }) => endpoints));
   }
 
   get sequence(): number {
@@ -192,6 +198,7 @@ export class WorkerPool {
         break;
       case 'counters':
         worker.connections = message.counters.connections;
+        worker.endpoints = message.endpoints;
         this.#deps.onCounters(worker, message.counters);
         break;
       case 'warning':

@@ -18,7 +18,7 @@ import { requestHeaders } from './request-headers.ts';
 import { informationalHeaders, responseHeaders } from './response-headers.ts';
 import type { Transaction } from './transaction.ts';
 import { joinStreams } from './tunnel.ts';
-import { handshakeHeaders, withKey } from './web-socket.ts';
+import { handshakeHeaders } from './web-socket.ts';
 
 type ProxyAction = Extract<RouteAction, { kind: 'proxy' }>;
 
@@ -39,7 +39,7 @@ export function forward(transaction: Transaction, route: CompiledRoute, action: 
     method: inbound.method,
     target: rewritePath(path.path, route, action.rewrite) + path.query,
     authority: action.host ?? inbound.authority,
-    headers: upgrade === undefined ? headers : withKey(headers),
+    headers,
     body: inbound.body?.framing ?? 'none',
     trailers,
     upgrade,

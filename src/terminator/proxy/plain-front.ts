@@ -1,5 +1,6 @@
 /** The http listener: answers http-01, and otherwise leads to https where a good certificate stands (RFC 8555 §8.3, RFC 9110 §15.4.9). */
 import type { CompiledRoute } from '../routing/compiled-route.ts';
+import type { NoRoute } from '../routing/route-table.ts';
 import { readPath, type RequestPath } from '../routing/request-path.ts';
 import type { Inbound, Outbound } from './exchange.ts';
 import { headerValue } from './headers.ts';
@@ -7,6 +8,8 @@ import { serve } from './serve.ts';
 import { Transaction, type FrontOptions } from './transaction.ts';
 
 const challengePrefix = '/.well-known/acme-challenge/';
+
+const final: ReadonlySet<NoRoute> = new Set<NoRoute>(['unknown-host', 'ambiguous-path', 'path-too-long']);
 
 /** When what serves a host is valid, milliseconds since the epoch. */
 export interface Validity {
@@ -38,13 +41,14 @@ export class PlainFront {
       transaction.refuse(400, path);
     } else if (path.path.startsWith(challengePrefix)) {
       this.#answerChallenge(transaction, path.path.slice(challengePrefix.length));
-    } else if (!this.#options.routes().knows(inbound.host)) {
-      transaction.refuseRoute('unknown-host');
     } else {
-      const found = this.#options.routes().find(inbound.host, path, inbound);
-      const route = typeof found === 'string' || 'allow' in found ? undefined : found;
-      if (found === 'ambiguous-path') transaction.refuseRoute(found);
-      else if (route !== undefined && this.#servesHere(inbound, route)) serve(transaction, route, path);
+      const routes = this.#options.routes();
+      const found = routes.find(inbound.host, path, inbound);
+      if (typeof found === 'string' || 'allow' in found) {
+        // Over https it may be another answer, unless the host is not there at all, or the request itself is at fault.
+        if (routes.leadsToHttps(inbound.host) && !final.has(found)) await this.#leadToHttps(transaction, path);
+        else transaction.refuseRoute(found);
+      } else if (this.#servesHere(inbound, found)) serve(transaction, found, path);
       else await this.#leadToHttps(transaction, path);
     }
   }

@@ -24,6 +24,8 @@ export class HostRoutes {
   /** A route of this host could not be compiled: none of them may be used, because it may have been the one that forbids. */
   refused = false;
   hasPatterns = false;
+  /** At least one route is not served over plain http. */
+  leadsToHttps = false;
   /** A pattern, or a path of a route that itself can be read in two ways. */
   unclear = false;
   readonly #exact = new Map<string, Candidates>();
@@ -37,6 +39,7 @@ export class HostRoutes {
   /** In the order in which routes are written. Throws `config.invalid` for a pattern. */
   add(kind: PathMatch['kind'], route: CompiledRoute): void {
     const { path } = route;
+    this.leadsToHttps ||= route.http === 'redirect';
     if (kind === 'regex') {
       this.#patterns.push({ pattern: compilePattern(path), route });
       this.hasPatterns = true;

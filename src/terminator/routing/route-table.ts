@@ -31,12 +31,12 @@ export interface RouteProblem {
 export interface RouteTable {
   readonly problems: readonly RouteProblem[];
   find(host: string, path: RequestPath, request: MatchedRequest): CompiledRoute | NoRoute;
-  /** Whether any route asks for the host. */
-  knows(host: string): boolean;
+  /** Whether any route for the host is not served over plain http. */
+  leadsToHttps(host: string): boolean;
 }
 
 /** What patterns are matched against at most; their time is linear in it. */
-const longestForPatterns = 2_048;
+const longestForPatterns = 8_192;
 
 /**
  * Exact host before one-label wildcard; a request that no route of the exact host takes falls through to the wildcard.
@@ -77,8 +77,8 @@ class Table implements RouteTable {
     this.problems = problems;
   }
 
-  knows(host: string): boolean {
-    return this.#hosts.has(host) || this.#wide(host) !== undefined;
+  leadsToHttps(host: string): boolean {
+    return this.#hosts.get(host)?.leadsToHttps === true || this.#wide(host)?.leadsToHttps === true;
   }
 
   find(host: string, path: RequestPath, request: MatchedRequest): CompiledRoute | NoRoute {

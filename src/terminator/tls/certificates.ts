@@ -10,6 +10,7 @@ import { Lru } from './lru.ts';
 export interface InUse extends SlotState {
   /** Certificate and key only: everything else is the policy's. */
   readonly context: SecureContext;
+  readonly bundle: Bundle;
   /** OCSP response, DER. */
   readonly staple: Buffer | undefined;
 }
@@ -189,9 +190,9 @@ export class WorkerCertificates {
     return promise;
   }
 
-  #store({ bundle, staple, ...state }: SlotMaterial): InUse {
-    const inUse = { ...state, context: contextOf(bundle), staple: stapleOf(staple) };
-    this.#contexts.set(state.slot, inUse);
+  #store({ staple, ...material }: SlotMaterial): InUse {
+    const inUse = { ...material, context: contextOf(material.bundle), staple: stapleOf(staple) };
+    this.#contexts.set(material.slot, inUse);
     return inUse;
   }
 }

@@ -128,13 +128,14 @@ export class TlsFront<Peer> implements HandshakeEnd {
 
   #begin(handshake: Handshake, firstBytes: Buffer, chosen: { host: string; found: HostCertificates }): void {
     const policy = this.#policies.of(chosen.host);
-    const context = policy.unusable === undefined ? this.#contexts.of(policy) : policy.unusable;
+    const certificates = select(chosen.found, handshake.hello);
+    const context = policy.unusable ?? this.#contexts.of(policy, certificates);
     if (typeof context === 'string' || context instanceof Error) {
       this.#warnUnusable(chosen.host, typeof context === 'string' ? context : context.message);
       handshake.refuse(alerts.internalError, 'policy-unusable');
       return;
     }
-    handshake.begin(firstBytes, { policy, context, certificates: select(chosen.found, handshake.hello) });
+    handshake.begin(firstBytes, { policy, context, certificates });
   }
 
   #warnUnusable(host: string, reason: string): void {

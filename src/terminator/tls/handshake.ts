@@ -6,11 +6,10 @@ import type { ClientIdentity, Connection } from '../proxy/exchange.ts';
 import type { InUse } from './certificates.ts';
 import { certificateFailureOf, failureOf, type HandshakeFailure } from './failure.ts';
 import { chainTooLong, readIdentity } from './identity.ts';
-import { receive, release, setTicketKeys, staple, wrapServer } from './node-tls.ts';
+import { receive, release, staple, wrapServer } from './node-tls.ts';
 import type { ActivePolicy } from './policy.ts';
 import type { PolicyContext } from './policy-contexts.ts';
 import { commonNames } from './selection.ts';
-import { earlierKey } from './ticket-keys.ts';
 
 /** What is known of a connection's TLS. */
 export type ConnectionTls = NonNullable<Connection['tls']>;
@@ -58,7 +57,7 @@ export class Handshake {
       requestCertificate: policy.client !== undefined,
       requireCertificate: policy.client?.mode === 'require',
     });
-    for (const certificate of certificates) tls.setKeyCert(certificate.context);
+    if (!context.complete) for (const certificate of certificates) tls.setKeyCert(certificate.context);
     const [only] = certificates;
     if (certificates.length === 1 && only?.staple !== undefined && policy.tls.ocspStapling) staple(tls, only.staple);
     this.#tls = tls;
@@ -68,21 +67,7 @@ export class Handshake {
     tls.on('error', onError);
     tls.on('end', onGone);
     tls.on('close', onGone);
-    this.#receive(tls, firstBytes, context);
-  }
-
-  /**
-   * The ticket is decrypted while the ClientHello is worked on, and new ones are made later: for that moment the context
-   * has the key that made the ticket, so that sessions outlive a change of keys and move to the new one.
-   */
-  #receive(tls: TLSSocket, firstBytes: Buffer, { context, ticketKeys }: PolicyContext): void {
-    const earlier = earlierKey(ticketKeys, this.hello.sessionTicketKeyName);
-    if (earlier !== undefined) setTicketKeys(context, earlier);
-    try {
-      receive(tls, firstBytes);
-    } finally {
-      if (earlier !== undefined) setTicketKeys(context, ticketKeys[0] as Buffer);
-    }
+    receive(tls, firstBytes);
   }
 
   /** The deadline has passed, or it is not wanted any more. */

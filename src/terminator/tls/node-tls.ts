@@ -19,8 +19,17 @@ interface Internals {
   _releaseControl(): boolean;
 }
 
+/**
+ * What a ticket is made or read with. 0: no such key; 1: this one; 2: this one, and the client gets a new ticket. The MAC
+ * key (SHA-256), the encryption key (AES-128-CBC, 16 bytes), and for a new ticket the key's name and the IV (16 bytes each).
+ */
+export type TicketKeyAnswer =
+  | readonly [result: 0 | 2, mac: Buffer, encryption: Buffer]
+  | readonly [result: 1, mac: Buffer, encryption: Buffer, name: Buffer, iv: Buffer];
+
 interface NativeContext {
-  setTicketKeys(keys: Uint8Array): void;
+  onticketkeycallback: (name: Buffer, iv: Buffer, encrypt: boolean) => TicketKeyAnswer;
+  enableTicketKeyCallback(): void;
 }
 
 export interface ServerTlsOptions {
@@ -70,7 +79,9 @@ export function clientCertificateError(socket: TLSSocket): string | undefined {
   return ssl.verifyError()?.code ?? undefined;
 }
 
-/** Takes effect with the next ticket that the context reads or writes. */
-export function setTicketKeys(context: SecureContext, keys: Buffer): void {
-  (context.context as NativeContext).setTicketKeys(keys);
+/** Node itself knows one ticket key and never renews a ticket; `onTicket` decides instead. It must not throw. */
+export function decideTickets(context: SecureContext, onTicket: NativeContext['onticketkeycallback']): void {
+  const native = context.context as NativeContext;
+  native.onticketkeycallback = onTicket;
+  native.enableTicketKeyCallback();
 }

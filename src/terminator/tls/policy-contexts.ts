@@ -1,15 +1,31 @@
-/** One secure context per policy: everything but the certificate, which each connection is given on its own. */
+/** Secure contexts by policy. */
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { toCertplaneError, type CertplaneError } from '../../core/errors.ts';
-import { setTicketKeys } from './node-tls.ts';
+import type { InUse } from './certificates.ts';
+import { decideTickets } from './node-tls.ts';
 import type { ActivePolicy, ClientTrust } from './policy.ts';
-import { deriveTicketKeys } from './ticket-keys.ts';
+import { PolicyTickets } from './ticket-keys.ts';
 
+/** What a handshake runs in. */
 export interface PolicyContext {
   readonly context: SecureContext;
-  /** The policy's own, the first one encrypts; empty: sessions are not resumed. */
-  ticketKeys: readonly Buffer[];
+  /** The context has the certificates already. */
+  readonly complete: boolean;
+}
+
+interface PolicyState {
+  /** Absent: sessions are not resumed. */
+  readonly tickets: PolicyTickets | undefined;
+  /** Everything but the certificate, which each connection is given on its own. */
+  shared?: PolicyContext | CertplaneError;
+  /** By the first certificate: node takes trusted CAs from where it takes the certificate, so they share a context. */
+  readonly complete: WeakMap<InUse, CompleteContext>;
+}
+
+interface CompleteContext {
+  readonly second: InUse | undefined;
+  readonly built: PolicyContext | CertplaneError;
 }
 
 /**
@@ -18,64 +34,82 @@ export interface PolicyContext {
  */
 const sessionTimeoutSeconds = 43_200;
 
-/** Built when first used; a policy whose context cannot be built stays without one. */
+/** Contexts are built when first used; what cannot be built is known and not tried again. */
 export class PolicyContexts {
-  readonly #built = new Map<string, PolicyContext | CertplaneError>();
+  readonly #states = new Map<string, PolicyState>();
   #masters: readonly Buffer[];
 
   constructor(masters: readonly Buffer[]) {
     this.#masters = masters;
   }
 
-  /** The error is what the TLS library has against the policy; it is known once, and not tried again. */
-  of(policy: ActivePolicy): PolicyContext | CertplaneError {
-    let built = this.#built.get(policy.id);
-    if (built === undefined) {
-      built = this.#build(policy);
-      this.#built.set(policy.id, built);
-    }
+  /** The error is what the TLS library has against the policy. */
+  of(policy: ActivePolicy, certificates: readonly InUse[]): PolicyContext | CertplaneError {
+    const state = this.#stateOf(policy);
+    const [first, second] = certificates;
+    if (policy.client === undefined || first === undefined) return (state.shared ??= build(policy, state.tickets, []));
+    const known = state.complete.get(first);
+    if (known !== undefined && known.second === second) return known.built;
+    const built = build(policy, state.tickets, certificates);
+    state.complete.set(first, { second, built });
     return built;
   }
 
-  /** Open connections and their sessions stay as they are. */
+  /** In effect with the next ticket. */
   setTicketKeys(masters: readonly Buffer[]): void {
     this.#masters = masters;
-    for (const [id, built] of this.#built) {
-      if (built instanceof Error || built.ticketKeys.length === 0) continue;
-      built.ticketKeys = deriveTicketKeys(masters, id);
-      setTicketKeys(built.context, built.ticketKeys[0] as Buffer);
-    }
+    for (const { tickets } of this.#states.values()) tickets?.use(masters);
   }
 
   /** Forgets the policies that nothing asks for any more. */
   retain(ids: ReadonlySet<string>): void {
-    for (const id of this.#built.keys()) if (!ids.has(id)) this.#built.delete(id);
+    for (const id of this.#states.keys()) if (!ids.has(id)) this.#states.delete(id);
   }
 
-  #build(policy: ActivePolicy): PolicyContext | CertplaneError {
-    const ticketKeys = policy.tls.sessionTickets ? deriveTicketKeys(this.#masters, policy.id) : [];
-    try {
-      return { context: createPolicyContext(policy, ticketKeys[0]), ticketKeys };
-    } catch (error) {
-      return toCertplaneError(error, 'terminator.policy-unusable');
+  #stateOf({ id, tls }: ActivePolicy): PolicyState {
+    let state = this.#states.get(id);
+    if (state === undefined) {
+      const tickets = tls.sessionTickets ? new PolicyTickets(this.#masters, id) : undefined;
+      state = { tickets, complete: new WeakMap() };
+      this.#states.set(id, state);
     }
+    return state;
   }
 }
 
-function createPolicyContext({ id, tls, client }: ActivePolicy, ticketKeys: Buffer | undefined): SecureContext {
-  const tickets = ticketKeys === undefined ? constants.SSL_OP_NO_TICKET : 0;
-  return createSecureContext({
-    ca: client === undefined ? [] : client.ca,
+function build(
+  policy: ActivePolicy,
+  tickets: PolicyTickets | undefined,
+  certificates: readonly InUse[],
+): PolicyContext | CertplaneError {
+  try {
+    const context = createSecureContext({
+      ...optionsOf(policy),
+      cert: certificates.map(({ bundle }) => bundle.chainPem),
+      key: certificates.map(({ bundle }) => bundle.keyPem),
+    });
+    if (tickets !== undefined) decideTickets(context, tickets.onTicket);
+    return { context, complete: certificates.length > 0 };
+  } catch (error) {
+    return toCertplaneError(error, 'terminator.policy-unusable');
+  }
+}
+
+function optionsOf({ id, tls, client }: ActivePolicy): SecureContextOptions {
+  return {
+    // Without `ca`, node would load the system's roots, which nobody asks here.
+    ca: client?.ca ?? [],
+    // Whatever stands in the CA file is trusted, an intermediate CA without its root, too.
+    allowPartialTrustChain: true,
     ...(client?.crl === undefined ? {} : { crl: splitRevocationLists(client) }),
     minVersion: tls.minVersion,
     ...(tls.ciphers.length === 0 ? {} : { ciphers: tls.ciphers.join(':') }),
     ecdhCurve: tls.curves.join(':'),
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | tickets,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (tls.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
     // Set because node would derive it from the command line, which differs between processes.
     sessionIdContext: id,
     sessionTimeout: sessionTimeoutSeconds,
-    ...(ticketKeys === undefined ? {} : { ticketKeys }),
-  });
+  };
 }
 
 const crlBlock = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g;

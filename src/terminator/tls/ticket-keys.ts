@@ -1,26 +1,66 @@
-/** Session ticket keys of one policy, derived from the keys that all workers share. */
-import { hkdfSync } from 'node:crypto';
+/** Session tickets (RFC 8446 §4.6.1, RFC 5077) of one policy, made with keys derived from those that all workers share. */
+import { hkdfSync, randomFillSync } from 'node:crypto';
+import type { TicketKeyAnswer } from './node-tls.ts';
 
-/** What node takes: 16 bytes of name, 16 for the MAC, 16 for encryption. */
-export const ticketKeyLength = 48;
+interface TicketKey {
+  readonly name: Buffer;
+  readonly mac: Buffer;
+  readonly encryption: Buffer;
+  /** For a ticket that this key made: it is good, and the client gets a new one, which RFC 8446 §C.4 asks for. */
+  readonly found: TicketKeyAnswer;
+}
+
 const nameLength = 16;
+const macLength = 32;
+const encryptionLength = 16;
 
 /**
  * A policy's own keys: a ticket of another policy cannot even be decrypted, and what changes the policy (another client
- * CA, say) changes them (DESIGN §5.13). Same order as the masters.
+ * CA, say) changes them (DESIGN §5.13). The first one encrypts; a ticket of any of them resumes its session.
  */
-export function deriveTicketKeys(masters: readonly Buffer[], policyId: string): readonly Buffer[] {
-  return masters.map((master) =>
-    Buffer.from(hkdfSync('sha256', master, '', `certplane session tickets ${policyId}`, ticketKeyLength)),
-  );
+export class PolicyTickets {
+  readonly #policyId: string;
+  #keys: readonly TicketKey[];
+
+  constructor(masters: readonly Buffer[], policyId: string) {
+    this.#policyId = policyId;
+    this.#keys = derive(masters, policyId);
+  }
+
+  use(masters: readonly Buffer[]): void {
+    this.#keys = derive(masters, this.#policyId);
+  }
+
+  /** The TLS library asks for it with each ticket that it makes or reads. */
+  readonly onTicket = (name: Buffer, _iv: Buffer, encrypt: boolean): TicketKeyAnswer => {
+    const keys = this.#keys;
+    const first = keys[0] as TicketKey;
+    if (encrypt) return [1, first.mac, first.encryption, first.name, nextIv()];
+    for (const key of keys) if (key.name.equals(name)) return key.found;
+    return [0, first.mac, first.encryption]; // unknown: a full handshake
+  };
 }
 
-/** The key that made a ticket, where it is not the first one, which is in use anyway. */
-export function earlierKey(keys: readonly Buffer[], name: Buffer | undefined): Buffer | undefined {
-  if (name === undefined) return undefined;
-  for (let i = 1; i < keys.length; i += 1) {
-    const key = keys[i] as Buffer;
-    if (name.compare(key, 0, nameLength) === 0) return key;
+function derive(masters: readonly Buffer[], policyId: string): readonly TicketKey[] {
+  return masters.map((master) => {
+    const length = nameLength + macLength + encryptionLength;
+    const bytes = Buffer.from(hkdfSync('sha256', master, '', `certplane session tickets ${policyId}`, length));
+    const mac = bytes.subarray(nameLength, nameLength + macLength);
+    const encryption = bytes.subarray(nameLength + macLength);
+    return { name: bytes.subarray(0, nameLength), mac, encryption, found: [2, mac, encryption] };
+  });
+}
+
+const ivLength = 16;
+const random = Buffer.alloc(ivLength * 256);
+let used = random.length;
+
+/** Random bytes come by the page: fetching 16 at a time costs more than the encryption. */
+function nextIv(): Buffer {
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
   }
-  return undefined;
+  used += ivLength;
+  return random.subarray(used - ivLength, used);
 }

@@ -220,7 +220,10 @@ export class BackendGroup {
     const up = this.endpoints.all.filter((endpoint) => endpoint.weight > 0 && endpoint.checked.up !== false);
     const choices = up.filter(takesPart);
     // What requests found wrong never leaves a backend without endpoints; what checks found wrong does.
+    const before = this.#choices;
     this.#choices = choices.length > 0 ? choices : up;
+    // One that comes back owes nothing for the time before.
+    for (const endpoint of this.#choices) if (!before.includes(endpoint)) endpoint.credit = 0;
   }
 
   #warn(message: string, endpoint: Endpoint, detail: string): void {

@@ -45,9 +45,17 @@ export class CertplaneServer implements Server {
     return this.pids().slice(1);
   }
 
-  /** Resolves, with `monotonicMs()`, when every worker serves all that control has. */
-  async ready(): Promise<number> {
-    return await this.orEnds(this.control.acknowledged());
+  /** Resolves when every worker serves all that control has. */
+  async ready(timeoutMs: number): Promise<void> {
+    // Settings that it cannot read do not end it: it waits for better ones.
+    const late = AbortSignal.timeout(timeoutMs);
+    const { promise, reject } = Promise.withResolvers<never>();
+    late.addEventListener('abort', () => {
+      const { output } = this.#running;
+      const reason = /error: (.*)/.exec(output)?.[1] ?? `nothing for ${timeoutMs} ms`;
+      reject(new Error(`certplane terminator does not serve: ${reason}\n${output}`));
+    });
+    await this.orEnds(Promise.race([this.control.acknowledged(), promise]));
   }
 
   /** Rejects when the terminator ends before. */
@@ -93,7 +101,7 @@ export async function certplane(options: ServerOptions): Promise<CertplaneServer
   const parts = { port, control, directory: directory.path, cpus: options.cpus, stack: stack.move() };
   const server = new CertplaneServer(parts);
   try {
-    await server.ready();
+    await server.ready(30_000 + 20 * options.leaves.length);
     return server;
   } catch (error) {
     await server[Symbol.asyncDispose]();

@@ -21,7 +21,8 @@ export async function nginx(options: ServerOptions): Promise<Server> {
       workerConnections: mostConnections,
       ...(options.readyTimeoutMs === undefined ? {} : { readyTimeoutMs: options.readyTimeoutMs }),
       http: `server_names_hash_max_size 131072; server_names_hash_bucket_size 128;
-client_max_body_size 0; client_body_buffer_size 128k; proxy_request_buffering off; proxy_max_temp_file_size 0;
+client_max_body_size 0; client_body_buffer_size 16k; proxy_request_buffering off; proxy_max_temp_file_size 0;
+proxy_buffer_size 16k; proxy_buffers 16 16k; proxy_busy_buffers_size 32k;
 keepalive_requests 1000000000; keepalive_timeout ${idleSeconds}s; http2_max_requests 1000000000;
 ssl_protocols TLSv1.3;
 proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;

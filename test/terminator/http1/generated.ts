@@ -28,7 +28,9 @@ const fields = fc.array(
   { maxLength: 8 },
 );
 const blank = fc.string({ unit: fc.constantFrom(' ', '\t'), maxLength: 3 });
-const method = token.filter((name) => name !== 'CONNECT' && name !== 'PRI');
+const method = fc
+  .string({ unit: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZ-_'), minLength: 1, maxLength: 40 })
+  .filter((name) => name !== 'CONNECT' && name !== 'PRI');
 const target = fc
   .string({ unit: fc.constantFrom(...visible.replace('#', ''), '\xe9'), maxLength: 40 })
   .map((text) => `/${text}`);
@@ -105,7 +107,10 @@ export function requestArbitrary({ plain = false }: RequestOptions = {}): fc.Arb
                 : ['transfer-encoding', 'chunked'],
             ];
       const headers: (readonly [string, string])[] = [...before, ['Host', host], ...framing, ...after];
-      const lines = headers.map(([name, text]) => `${name}:${blanks[0]}${text}${blanks[1]}\r\n`);
+      const lines = headers.map(([name, text]) => {
+        const [before, after] = special.test(name) ? ['  ', ' '] : (blanks as [string, string]);
+        return `${name}:${before}${text}${after}\r\n`;
+      });
       const text = `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n${body.text}`;
       const empty = body.framing === 'length' && body.body === '';
       return { ...body, framing: empty ? ('none' as const) : body.framing, method, target, host, headers, text };

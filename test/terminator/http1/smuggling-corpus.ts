@@ -1,19 +1,6 @@
-/**
- * What has been used to make two readers of one connection disagree. Each text is sent raw, with `end` behind it.
- * `nginx` says where its answer is another one than ours, and why ours is right; absent: both answer alike, and the
- * backend sees the same.
- */
-export interface Attempt {
-  readonly text: string;
-  /** Statuses of all answers, in order. */
-  readonly ours: string;
-  readonly nginx?: { readonly statuses: string; readonly why: string };
-}
+/** What has been used to make two readers of one connection disagree. Each text is sent raw, with `end` behind it. */
 
 const host = 'Host: aa.a.test\r\n';
-/** The request that tells whether the connection is still understood; it ends it. */
-export const end = `GET /end HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
-
 const smuggled = `GET /smuggled HTTP/1.1\r\n${host}\r\n`;
 const post = `POST / HTTP/1.1\r\n${host}`;
 const get = `GET / HTTP/1.1\r\n${host}`;
@@ -21,5 +8,267 @@ const chunked = 'Transfer-Encoding: chunked\r\n';
 const empty = '0\r\n\r\n';
 const length = (bytes: number | string): string => `Content-Length: ${bytes}\r\n`;
 const coded = (body: string): string => `${post}${chunked}\r\n${body}`;
+/** The request that shows whether the connection is still understood; it ends it. */
+export const end = `GET /end HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
 
-export const attempts: Readonly<Record<string, Attempt>> = {};
+export const attempts: Readonly<Record<string, string>> = {
+  'a plain request': `${get}\r\n`,
+  'a length and its body': `${post}${length(5)}\r\nhello`,
+  chunks: coded(`5\r\nhello\r\n${empty}`),
+  // Content-Length and Transfer-Encoding
+  'CL.TE': `${post}${length(6)}${chunked}\r\n${empty}G`,
+  'CL.TE with a request behind': `${post}${length(5 + smuggled.length)}${chunked}\r\n${empty}${smuggled}`,
+  'TE.CL': `${post}${chunked}${length(4)}\r\n${smuggled.length.toString(16)}\r\n${smuggled}\r\n${empty}`,
+  'TE.0': `${post}${chunked}${length(0)}\r\n${empty}`,
+  'CL.0: a body behind a length of zero': `${post}${length(0)}\r\n${smuggled}`,
+  '0.CL: a length that is not used': `${post}${length(smuggled.length)}\r\n${smuggled}`,
+  'a GET with a body': `${get}${length(smuggled.length)}\r\n${smuggled}`,
+  'a HEAD with a body': `HEAD / HTTP/1.1\r\n${host}${length(3)}\r\nabc`,
+  'a GET in chunks': `${get}${chunked}\r\n5\r\nhello\r\n${empty}`,
+  'lengths that differ': `${post}${length(5)}${length(0)}\r\nhello`,
+  'equal lengths': `${post}${length(5)}${length(5)}\r\nhello`,
+  'a list of equal lengths': `${post}${length('5, 5')}\r\nhello`,
+  'a list of lengths': `${post}${length('5, 0')}\r\nhello`,
+  'a length with a plus': `${post}${length('+5')}\r\nhello`,
+  'a length with a minus': `${post}${length('-5')}\r\nhello`,
+  'a length with a space inside': `${post}${length('5 0')}\r\nhello`,
+  'a hexadecimal length': `${post}${length('0x5')}\r\nhello`,
+  'a length with an exponent': `${post}${length('5e0')}\r\nhello`,
+  'a length with a point': `${post}${length('5.0')}\r\nhello`,
+  'a length with leading zeros': `${post}${length('005')}\r\nhello`,
+  'an empty length': `${post}Content-Length:\r\n\r\n`,
+  'a length that overflows 64 bits': `${post}${length('18446744073709551621')}\r\nhello`,
+  'a length in Arabic digits': `${post}${length('\xd9\xa5')}\r\nhello`,
+  'a length in quotes': `${post}${length('"5"')}\r\nhello`,
+  'a length with a vertical tab': `${post}${length('\x0b5')}\r\nhello`,
+  'a length with a NUL': `${post}${length('5\0')}\r\nhello`,
+  'a length before whitespace and a colon': `${post}Content-Length : 5\r\n\r\nhello`,
+  'a length behind a tab and a colon': `${post}Content-Length\t: 5\r\n\r\nhello`,
+  'a length with an underscore': `${post}Content_Length: 5\r\n\r\n`,
+  'a folded length': `${post}Content-Length:\r\n 5\r\n\r\nhello`,
+  'a length named in Connection': `${post}Connection: keep-alive, Content-Length\r\n${length(5)}\r\nhello`,
+  'a length with many spaces': `${post}Content-Length:  \t 5 \t\r\n\r\nhello`,
+  // Transfer-Encoding
+  xchunked: `${post}Transfer-Encoding: xchunked\r\n${length(5)}\r\n${empty}`,
+  'an unknown coding alone': `${post}Transfer-Encoding: cow\r\n\r\n${empty}`,
+  identity: `${post}Transfer-Encoding: identity\r\n\r\n`,
+  'identity and a length': `${post}Transfer-Encoding: identity\r\n${length(5)}\r\nhello`,
+  'chunked, identity': `${post}Transfer-Encoding: chunked, identity\r\n\r\n${empty}`,
+  'identity, chunked': `${post}Transfer-Encoding: identity, chunked\r\n\r\n${empty}`,
+  'gzip, chunked': `${post}Transfer-Encoding: gzip, chunked\r\n\r\n${empty}`,
+  'chunked, chunked': `${post}Transfer-Encoding: chunked, chunked\r\n\r\n${empty}`,
+  'chunked with a comma': `${post}Transfer-Encoding: chunked,\r\n\r\n${empty}`,
+  'a comma and chunked': `${post}Transfer-Encoding: ,chunked\r\n\r\n${empty}`,
+  'chunked with a parameter': `${post}Transfer-Encoding: chunked;q=1\r\n\r\n${empty}`,
+  'chunked in quotes': `${post}Transfer-Encoding: "chunked"\r\n\r\n${empty}`,
+  'chunked twice': `${post}${chunked}${chunked}\r\n${empty}`,
+  'chunked, then identity': `${post}${chunked}Transfer-Encoding: identity\r\n\r\n${empty}`,
+  'an empty coding': `${post}Transfer-Encoding:\r\n\r\n`,
+  'an empty coding and a length': `${post}Transfer-Encoding:\r\n${length(5)}\r\nhello`,
+  'chunked in capitals': `${post}TRANSFER-ENCODING: CHUNKED\r\n\r\n${empty}`,
+  'chunked behind a tab': `${post}Transfer-Encoding:\tchunked\r\n\r\n${empty}`,
+  'chunked before a tab': `${post}Transfer-Encoding: chunked\t\r\n\r\n${empty}`,
+  'chunked behind a vertical tab': `${post}Transfer-Encoding: \x0bchunked\r\n\r\n${empty}`,
+  'chunked before a vertical tab': `${post}Transfer-Encoding: chunked\x0b\r\n\r\n${empty}`,
+  'chunked before a form feed': `${post}Transfer-Encoding: chunked\x0c\r\n\r\n${empty}`,
+  'chunked before a NUL': `${post}Transfer-Encoding: chunked\0\r\n\r\n${empty}`,
+  'chunked before a byte above ASCII': `${post}Transfer-Encoding: chunked\xa0\r\n\r\n${empty}`,
+  'chunked in HTTP/1.0': `POST / HTTP/1.0\r\n${host}${chunked}\r\n${empty}`,
+  'chunked in HTTP/1.0 and keep-alive': `POST / HTTP/1.0\r\n${host}Connection: keep-alive\r\n${chunked}\r\n${empty}`,
+  'a coding before whitespace and a colon': `${post}Transfer-Encoding : chunked\r\n\r\n${empty}`,
+  'a coding with a space before its name': `${post} Transfer-Encoding: chunked\r\n\r\n${empty}`,
+  'a coding on a folded line': `${post}X: y\r\n Transfer-Encoding: chunked\r\n\r\n${empty}`,
+  'a folded coding': `${post}Transfer-Encoding:\r\n chunked\r\n\r\n${empty}`,
+  'a coding with an underscore': `${post}Transfer_Encoding: chunked\r\n\r\n`,
+  'a coding behind a bare carriage return': `${post}X: y\rTransfer-Encoding: chunked\r\n\r\n`,
+  'a coding behind a bare line feed': `${post}X: y\nTransfer-Encoding: chunked\r\n\r\n${empty}`,
+  'a coding behind a NUL': `${post}\0Transfer-Encoding: chunked\r\n\r\n`,
+  'a coding named in Connection': `${post}Connection: Transfer-Encoding\r\n${chunked}\r\n${empty}`,
+  // chunks
+  'a chunk size with a prefix': coded(`0x5\r\nhello\r\n${empty}`),
+  'a chunk size with a sign': coded(`+5\r\nhello\r\n${empty}`),
+  'a negative chunk size': coded(`-5\r\nhello\r\n${empty}`),
+  'a chunk size with a space in front': coded(` 5\r\nhello\r\n${empty}`),
+  'a chunk size with a space behind': coded(`5 \r\nhello\r\n${empty}`),
+  'a chunk size with leading zeros': coded(`005\r\nhello\r\n00\r\n\r\n`),
+  'a chunk size with an underscore': coded(`0_5\r\nhello\r\n${empty}`),
+  'a chunk size that overflows 32 bits': coded(`100000005\r\nhello\r\n${empty}`),
+  'a chunk size that overflows 64 bits': coded(`10000000000000005\r\nhello\r\n${empty}`),
+  'no chunk size': coded(`\r\nhello\r\n${empty}`),
+  'a chunk size that ends with a line feed': coded(`5\nhello\r\n${empty}`),
+  'a chunk size that ends with a carriage return': coded(`5\rhello\r\n${empty}`),
+  'a chunk size that ends twice': coded(`5\r\r\nhello\r\n${empty}`),
+  'chunk data that ends with a line feed': coded(`5\r\nhello\n${empty}`),
+  'chunk data that ends with a carriage return': coded(`5\r\nhello\r${empty}`),
+  'chunk data that does not end': coded(`5\r\nhello${empty}`),
+  'chunk data that is longer': coded(`5\r\nhello!\r\n${empty}`),
+  'chunk data that ends with anything': coded(`5\r\nhelloXX${empty}`),
+  'an extension': coded(`5;a=b\r\nhello\r\n${empty}`),
+  'an extension with a quoted string': coded(`5;a="b;c"\r\nhello\r\n${empty}`),
+  'a line feed in an extension': coded(`5;\nxx\r\nhello\r\n${empty}`),
+  'a line feed in a quoted extension': coded(`5;a="\n"\r\nhello\r\n${empty}`),
+  'a carriage return in an extension': coded(`5;a\rb\r\nhello\r\n${empty}`),
+  'an empty extension': coded(`5;\r\nhello\r\n${empty}`),
+  'an extension that hides a last chunk': coded(`5;\n0\r\n\r\n${smuggled}\r\n${empty}`),
+  'a last chunk that ends with a line feed': coded(`5\r\nhello\r\n0\n\n`),
+  'a last chunk with a line feed and an empty line': coded(`5\r\nhello\r\n0\n\r\n`),
+  'a last chunk with an extension': coded(`5\r\nhello\r\n0;a\r\n\r\n`),
+  'a trailer': coded(`5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n`),
+  'a length in the trailers': coded(`5\r\nhello\r\n0\r\nContent-Length: ${smuggled.length}\r\n\r\n`),
+  'a coding in the trailers': coded(`5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n`),
+  'a trailer that ends with a line feed': coded(`5\r\nhello\r\n0\r\nX-Sum: 5\n\r\n`),
+  'trailers that end with a line feed': coded(`5\r\nhello\r\n0\r\nX-Sum: 5\r\n\n`),
+  'a folded trailer': coded(`5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n`),
+  'a trailer without a colon': coded(`5\r\nhello\r\n0\r\nxyz\r\n\r\n`),
+  // the head
+  'lines that end with a line feed': get.replaceAll('\r', '') + '\n',
+  'one line that ends with a line feed': `${get}X: y\n\r\n`,
+  'an empty line that is a line feed': `${get}\n`,
+  'a carriage return for a line end': `GET / HTTP/1.1\rHost: aa.a.test\r\r`,
+  'two carriage returns': `${get}X: y\r\r\n\r\n`,
+  'a NUL in a value': `${get}X: a\0b\r\n\r\n`,
+  'a control character in a value': `${get}X: a\x01b\r\n\r\n`,
+  'a name with a space': `${get}X Y: z\r\n\r\n`,
+  'an empty name': `${get}: z\r\n\r\n`,
+  'a line without a colon': `${get}xyz\r\n\r\n`,
+  'a name in Unicode': `${get}X\xe9: z\r\n\r\n`,
+  'a name in brackets': `${get}X[0]: z\r\n\r\n`,
+  'a folded line': `${get}X: y\r\n z\r\n\r\n`,
+  'a folded first line': `GET / HTTP/1.1\r\n ${host}\r\n`,
+  'an empty line in front': `\r\n${get}\r\n`,
+  'two empty lines in front': `\r\n\r\n${get}\r\n`,
+  'a line feed in front': `\n${get}\r\n`,
+  'a space in front': ` ${get}\r\n`,
+  'an empty line behind a body': `${post}${length(5)}\r\nhello\r\n`,
+  'a body that is longer': `${post}${length(4)}\r\nhello`,
+  // the request line
+  'two spaces': `GET  / HTTP/1.1\r\n${host}\r\n`,
+  'a tab for a space': `GET\t/ HTTP/1.1\r\n${host}\r\n`,
+  'a space at the end of the line': `GET / HTTP/1.1 \r\n${host}\r\n`,
+  'a space in the target': `GET /a b HTTP/1.1\r\n${host}\r\n`,
+  'a target with HTTP/1.1 in it': `GET / HTTP/1.1 HTTP/1.1\r\n${host}\r\n`,
+  'a NUL in the target': `GET /\0 HTTP/1.1\r\n${host}\r\n`,
+  'a carriage return in the target': `GET /\r HTTP/1.1\r\n${host}\r\n`,
+  'bytes above ASCII in the target': `GET /\xe9 HTTP/1.1\r\n${host}\r\n`,
+  'a fragment': `GET /a#b HTTP/1.1\r\n${host}\r\n`,
+  'a lower-case method': `get / HTTP/1.1\r\n${host}\r\n`,
+  'no version': `GET /\r\n${host}\r\n`,
+  'HTTP/0.9': `GET / HTTP/0.9\r\n${host}\r\n`,
+  'HTTP/1.2': `GET / HTTP/1.2\r\n${host}\r\n`,
+  'HTTP/1.10': `GET / HTTP/1.10\r\n${host}\r\n`,
+  'HTTP/01.1': `GET / HTTP/01.1\r\n${host}\r\n`,
+  'HTTP/2.0': `GET / HTTP/2.0\r\n${host}\r\n`,
+  'http/1.1': `GET / http/1.1\r\n${host}\r\n`,
+  'ICAP/1.1': `GET / ICAP/1.1\r\n${host}\r\n`,
+  'a preface of HTTP/2': `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`,
+  CONNECT: `CONNECT aa.a.test:443 HTTP/1.1\r\n${host}\r\n`,
+  TRACE: `TRACE / HTTP/1.1\r\n${host}\r\n`,
+  'an asterisk': `OPTIONS * HTTP/1.1\r\n${host}\r\n`,
+  'an asterisk for GET': `GET * HTTP/1.1\r\n${host}\r\n`,
+  'a target without a slash': `GET a HTTP/1.1\r\n${host}\r\n`,
+  'an absolute target': `GET http://aa.a.test/x HTTP/1.1\r\n${host}\r\n`,
+  'an absolute target for another host': `GET http://aa.a.test/x HTTP/1.1\r\nHost: bb.a.test\r\n\r\n`,
+  'an absolute target without a host': `GET http:///x HTTP/1.1\r\n${host}\r\n`,
+  'an absolute target with a user': `GET http://u:p@aa.a.test/x HTTP/1.1\r\n${host}\r\n`,
+  'another scheme': `GET gopher://aa.a.test/x HTTP/1.1\r\n${host}\r\n`,
+  // Host
+  'no Host': `GET / HTTP/1.1\r\n\r\n`,
+  'two Hosts': `${get}Host: bb.a.test\r\n\r\n`,
+  'equal Hosts': `${get}${host}\r\n`,
+  'an empty Host': `GET / HTTP/1.1\r\nHost:\r\n\r\n`,
+  'a list of hosts': `GET / HTTP/1.1\r\nHost: aa.a.test, bb.a.test\r\n\r\n`,
+  'a Host with a path': `GET / HTTP/1.1\r\nHost: aa.a.test/x\r\n\r\n`,
+  'a Host with a user': `GET / HTTP/1.1\r\nHost: x@aa.a.test\r\n\r\n`,
+  'a Host with two ports': `GET / HTTP/1.1\r\nHost: aa.a.test:80:81\r\n\r\n`,
+  'a Host with a port that is none': `GET / HTTP/1.1\r\nHost: aa.a.test:x\r\n\r\n`,
+  'a Host with a space': `GET / HTTP/1.1\r\nHost: aa.a .test\r\n\r\n`,
+  'a Host with a NUL': `GET / HTTP/1.1\r\nHost: aa.a.test\0\r\n\r\n`,
+  'a folded Host': `GET / HTTP/1.1\r\nHost:\r\n aa.a.test\r\n\r\n`,
+  // expectations and upgrades
+  'an expectation and a body at once': `${post}Expect: 100-continue\r\n${length(5)}\r\nhello`,
+  'an unknown expectation': `${post}Expect: tea\r\n${length(5)}\r\nhello`,
+  'an upgrade to h2c with a request behind': `${get}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`,
+  'a WebSocket that is refused, with a request behind': `${get}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\n\r\n${smuggled}`,
+  'a WebSocket with a body': `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n${length(smuggled.length)}\r\n${smuggled}`,
+  'HTTP/1.0 that keeps the connection': `GET / HTTP/1.0\r\n${host}Connection: keep-alive\r\n\r\n`,
+  'HTTP/1.0 with a length': `POST / HTTP/1.0\r\n${host}Connection: keep-alive\r\n${length(5)}\r\nhello`,
+};
+
+export interface Difference {
+  /** Statuses of all answers, in order. */
+  readonly ours: string;
+  readonly nginx: string;
+  readonly why: string;
+  /** The backend gets something from us that it does not get from nginx. */
+  readonly lenient?: boolean;
+}
+
+const refused = (nginx: string, why: string, ours = '400'): Difference => ({ ours, nginx, why });
+const served = (why: string): Difference => refused('200 200', why);
+const both = refused('501', 'Content-Length beside any coding is ambiguous first');
+const lineFeed = served('nginx takes a bare line feed for a line end');
+
+/** Where nginx (1.22, Debian 12) answers otherwise. Everything else is answered alike, and the backend sees the same. */
+export const differences: Readonly<Record<string, Difference>> = {
+  'a length with leading zeros': served('an octal number to some readers'),
+  xchunked: both,
+  'identity and a length': both,
+  'an empty coding and a length': both,
+  'chunked behind a tab': refused('501', 'a tab in what frames a message is refused before it is looked at'),
+  'chunked before a tab': refused('501', 'a tab in what frames a message is refused before it is looked at'),
+  'chunked behind a vertical tab': refused('501', 'a control character in any value'),
+  'chunked before a vertical tab': refused('501', 'a control character in any value'),
+  'chunked before a form feed': refused('501', 'a control character in any value'),
+  'a coding behind a bare line feed': lineFeed,
+  'a chunk size with a space behind': served('whitespace without an extension (RFC 9112 §7.1.1)'),
+  'a chunk size that overflows 32 bits': refused(
+    '',
+    'it is a size; when nothing comes, nginx closes without a word',
+    '408',
+  ),
+  'a chunk size that ends with a line feed': lineFeed,
+  'chunk data that ends with a line feed': lineFeed,
+  'an empty extension': served('an extension has a name (RFC 9112 §7.1.1)'),
+  'a last chunk that ends with a line feed': lineFeed,
+  'a last chunk with a line feed and an empty line': lineFeed,
+  'a trailer that ends with a line feed': lineFeed,
+  'trailers that end with a line feed': lineFeed,
+  'a folded trailer': served('nginx does not read trailers'),
+  'a trailer without a colon': served('nginx does not read trailers'),
+  'lines that end with a line feed': lineFeed,
+  'one line that ends with a line feed': lineFeed,
+  'an empty line that is a line feed': lineFeed,
+  'two carriage returns': served('a bare carriage return'),
+  'a control character in a value': refused('400 200', 'nginx passes it on, and the backend refuses it'),
+  'a line without a colon': served('nginx drops headers that it does not understand'),
+  'a name in Unicode': served('nginx drops headers that it does not understand'),
+  'a name in brackets': served('nginx drops headers that it does not understand'),
+  'two empty lines in front': served('one is what old clients send (RFC 9112 §2.2)'),
+  'a line feed in front': lineFeed,
+  'two spaces': served('one space (RFC 9112 §3)'),
+  'a space at the end of the line': served('nothing behind the version (RFC 9112 §3)'),
+  'bytes above ASCII in the target': {
+    ours: '200 200',
+    nginx: '400 200',
+    why: 'we pass them on percent-encoded, nginx as they are, which the backend refuses',
+    lenient: true,
+  },
+  'a fragment': served('one reader drops it, another takes it for a part of the path'),
+  'no version': refused('', 'nginx answers HTTP/0.9 without a status line'),
+  'HTTP/1.2': served('there is no such version'),
+  'HTTP/1.10': served('a version has two digits (RFC 9112 §2.3)'),
+  CONNECT: refused('400', '501 says what it is', '501'),
+  TRACE: { ours: '200 200', nginx: '405', why: 'a method like any other: the framing is clear', lenient: true },
+  'an asterisk': { ours: '200 200', nginx: '400', why: 'RFC 9112 §3.2.4 has it for OPTIONS', lenient: true },
+  'another scheme': served('http and https are what is served here'),
+  'a Host with a user': served('no user in a Host (RFC 9110 §7.2)'),
+  'a Host with two ports': served('one port (RFC 9110 §7.2)'),
+  'a Host with a port that is none': served('a port is a number (RFC 9110 §7.2)'),
+  'an unknown expectation': refused('200 200', "expectations are the backend's to judge (RFC 9110 §10.1.1)", '417 200'),
+  'a WebSocket that is refused, with a request behind': refused(
+    '200 200 200',
+    'what a client sends behind an upgrade could be meant for the other protocol',
+    '200',
+  ),
+  'a WebSocket with a body': served('an upgrade with a body'),
+};

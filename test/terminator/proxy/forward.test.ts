@@ -6,7 +6,6 @@ import type { Inbound } from '../../../src/terminator/proxy/exchange.ts';
 import { HttpsFront } from '../../../src/terminator/proxy/https-front.ts';
 import type { ExchangeRecord } from '../../../src/terminator/proxy/record.ts';
 import type { FrontOptions } from '../../../src/terminator/proxy/transaction.ts';
-import { acceptFor } from '../../../src/terminator/proxy/web-socket.ts';
 import type { BackendFailure } from '../../../src/terminator/upstream/backend.ts';
 import { until } from '../../support/until.ts';
 import { proxyRoute } from '../support/harness.ts';
@@ -215,12 +214,9 @@ test('an upgrade joins the streams of both sides; each end ends the other', asyn
   assert.equal(call.aborted, false);
 });
 
-test('where only one side has a WebSocket key, the handshake is completed here', () => {
-  // HTTP/2 client, HTTP/1.1 backend.
+test('where only one side speaks of a WebSocket key, the answer is made to fit the client', () => {
   const down = forwarded({ upgrade: 'websocket', version: '2' });
-  const [key = ''] = down.call.header('sec-websocket-key');
-  assert.equal(Buffer.from(key, 'base64').length, 16);
-  const accept = ['Sec-WebSocket-Accept', acceptFor(key), 'Sec-WebSocket-Protocol', 'chat'];
+  const accept = ['Sec-WebSocket-Accept', 'a proof for the key of the transport', 'Sec-WebSocket-Protocol', 'chat'];
   down.call.events.onUpgrade({ status: 101, reason: '', headers: accept }, new TunnelEnd());
   assert.deepEqual(down.seen.values('sec-websocket-accept'), []);
   assert.deepEqual(down.seen.values('sec-websocket-protocol'), ['chat']);

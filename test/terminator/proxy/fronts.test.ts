@@ -75,7 +75,7 @@ test('what no route takes is answered with the reason, and its body is thrown aw
     assert.deepEqual([seen.status, seen.body, seen.closing, body.discarded], [status, text, false, true], text);
     if (status === 405) assert.deepEqual(seen.values('allow'), ['GET, PUT']);
   }
-  const long = https([{ ...routes[0]!, path: { kind: 'regex', value: '/x' } }], { target: `/${'x'.repeat(3_000)}` });
+  const long = https([{ ...routes[0]!, path: { kind: 'regex', value: '/x' } }], { target: `/${'x'.repeat(9_000)}` });
   assert.equal(long.seen.status, 414);
 });
 
@@ -258,6 +258,8 @@ test('http leads to https with 308 where a certificate that is valid now stands,
   assert.equal((await http(routes, { host: 'unknown.test' })).seen.status, 404);
   assert.equal((await http(routes, { target: '/%' })).seen.status, 400);
   assert.equal((await http(routes, { upgrade: 'websocket' })).seen.status, 308);
+  const twoWays = [...routes, proxyRoute('a.test', 'c')];
+  assert.equal((await http(twoWays, { target: '//app' })).seen.status, 400);
 });
 
 test('a route can be served over http, but never one whose host asks for client certificates', async () => {
@@ -268,6 +270,12 @@ test('a route can be served over http, but never one whose host asks for client 
   assert.equal((await http(routes, { target: '/closed' })).seen.status, 308);
   const asked = await http(routes, { target: '/open/x' }, { policies: { 'a.test': asksWho } });
   assert.deepEqual([asked.seen.status, asked.world.calls.length], [308, 0]);
+});
+
+test('a host that is served over http alone is not led to https for what it does not have', async () => {
+  const routes = [{ ...proxyRoute('a.test', 'b', '/open'), http: 'serve' as const, methods: ['GET'] }];
+  assert.equal((await http(routes, { target: '/other' })).seen.status, 404);
+  assert.equal((await http(routes, { target: '/open', method: 'POST' })).seen.status, 405);
 });
 
 test('a trusted proxy that has ended TLS is not led to https again; anybody else who says so is', async () => {

@@ -43,8 +43,6 @@ test('an exact host comes before a wildcard, and a wildcard covers exactly one l
   assert.equal(ask(table, 'api.shop.test', '/x'), '*.shop.test /');
   assert.equal(ask(table, 'a.b.shop.test', '/'), 'unknown-host');
   assert.equal(ask(table, 'shop.test', '/'), 'unknown-host');
-  assert.equal(table.knows('api.shop.test'), true);
-  assert.equal(table.knows('shop.test'), false);
 });
 
 test('prefixes match by element, and the longest wins wherever it is written', () => {
@@ -135,14 +133,14 @@ test('more conditions come first, then what is written first; only the method mi
 test('never (§5.14): a pattern that would take a backtracking engine for ever takes milliseconds', () => {
   const table = compileRoutes([route('a.test', regex('^/(a+)+$')), route('a.test', regex('/(.*)*(.*)*x'))], {});
   assert.deepEqual(table.problems, []);
-  for (const length of [30, 2_000]) {
+  for (const length of [30, 8_000]) {
     const before = performance.now();
     assert.equal(ask(table, 'a.test', `/${'a'.repeat(length)}!`), 'no-route');
     const tookMs = performance.now() - before;
     assert.ok(tookMs < 250, `${length} characters took ${tookMs} ms`);
   }
   assert.equal(ask(table, 'a.test', `/${'a'.repeat(30)}`), 'a.test regex ^/(a+)+$');
-  assert.equal(ask(table, 'a.test', `/${'a'.repeat(2_100)}`), 'path-too-long');
+  assert.equal(ask(table, 'a.test', `/${'a'.repeat(8_200)}`), 'path-too-long');
 });
 
 test('never (§5.14): a pattern that cannot take linear time is refused, and with it its host alone', () => {

@@ -28,6 +28,8 @@ export class Http1Pool implements Transport, ConnectionKeeper {
   readonly #connections = new Set<Http1Connection>();
   readonly #dials = new Map<Waiter, { abort(): void }>();
   readonly #line: WaitingLine<Waiter>;
+  /** Connections that will be idle in the next turn. */
+  #resting = 0;
   #closed = false;
 
   constructor({ target, pulse, limits }: PoolOptions, rest: Rest) {
@@ -44,7 +46,7 @@ export class Http1Pool implements Transport, ConnectionKeeper {
 
   get full(): boolean {
     const { maxConnections } = this.limits();
-    return maxConnections > 0 && this.#idle.length === 0 && this.open >= maxConnections;
+    return maxConnections > 0 && this.#idle.length + this.#resting === 0 && this.open >= maxConnections;
   }
 
   acquire(waiter: Waiter, fresh: boolean): void {
@@ -102,11 +104,13 @@ export class Http1Pool implements Transport, ConnectionKeeper {
       return;
     }
     connection.rest(idleMs);
+    this.#resting += 1;
     this.#rest.add(connection);
   }
 
   /** Nothing more has come behind its response. */
   onRested(connection: Http1Connection): void {
+    this.#resting -= 1;
     if (this.#closed || !connection.clean || this.#idle.length >= this.limits().maxIdle) {
       connection.destroy();
       return;
