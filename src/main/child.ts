@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../core/ports/log.ts';
+import { activationVariables, descriptors, type Activation } from '../terminator/pool/activation.ts';
 import { parentPipeVariable } from './stop.ts';
 
 /** Short at first: while the terminator is away, clients are refused. */
@@ -15,6 +16,8 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly bin: string;
   readonly log: Log;
+  /** Sockets of this process that the child is to have, too: each time it is started. */
+  readonly sockets?: Activation | undefined;
 }
 
 export interface Child {
@@ -39,7 +42,10 @@ export class ChildFailed extends Error {
 }
 
 /** Keeps the child running until `stop` is aborted; then sends SIGTERM and waits. */
-export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortSignal): Child {
+export function keepRunning({ name, args, bin, log, sockets }: ChildOptions, stop: AbortSignal): Child {
+  const passed = sockets === undefined ? [] : descriptors(sockets);
+  // Behind the sockets is the pipe by which either side notices the end of the other.
+  const pipeFd = 3 + passed.length;
   let current: ChildProcess | undefined;
   let everReady = false;
   let ready = false;
@@ -51,13 +57,16 @@ export function keepRunning({ name, args, bin, log }: ChildOptions, stop: AbortS
   /** Resolves the exit code, or undefined when a signal ended it. */
   function once(): Promise<number | undefined> {
     const child = spawn(process.execPath, [bin, ...args], {
-      // fd 3 is the pipe by which either side notices the end of the other.
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
-      env: { ...process.env, [parentPipeVariable]: '3' },
+      stdio: ['ignore', 'inherit', 'inherit', ...passed, 'pipe'],
+      env: {
+        ...process.env,
+        ...(sockets === undefined ? {} : activationVariables(sockets)),
+        [parentPipeVariable]: String(pipeFd),
+      },
     });
     current = child;
     ready = false;
-    const pipe = child.stdio[3] as NodeJS.ReadableStream | null;
+    const pipe = child.stdio[pipeFd] as NodeJS.ReadableStream | null;
     pipe?.on('data', () => {
       everReady = true;
       ready = true;

@@ -6,6 +6,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isShrunk, readMarker } from './applied-marker.ts';
+import { takeActivation } from '../terminator/pool/activation.ts';
 import { processLog } from './process-log.ts';
 import { ChildFailed, keepRunning, type Child } from './child.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
@@ -20,6 +21,7 @@ export interface RunOptions extends ConfigLocation {
 export async function run(options: RunOptions): Promise<number> {
   using signals = stopSignals();
   const log = processLog('run');
+  const sockets = takeActivation(process.env, [process.pid]);
   let control: Child | undefined;
   let hungUp = false;
   const onHangUp = (): void => {
@@ -43,7 +45,7 @@ export async function run(options: RunOptions): Promise<number> {
   if (hungUp) control.hangUp();
   const children: Child[] = [control];
   if (withTerminator) {
-    children.push(keepRunning({ name: 'terminator', args: ['terminator', ...shared], bin, log }, stop));
+    children.push(keepRunning({ name: 'terminator', args: ['terminator', ...shared], bin, log, sockets }, stop));
   }
   signals.force.addEventListener('abort', () => {
     for (const child of children) child.signal('SIGTERM');

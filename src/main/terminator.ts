@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/model.ts';
 import { findDataDir } from '../config/data-dir.ts';
 import { isAbort } from '../core/errors.ts';
+import { formatAddress } from '../core/listen-address.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
@@ -11,13 +12,14 @@ import { createWatchClient } from '../kubernetes/watch/api-client.ts';
 import { connectTo } from '../kubernetes/watch/connection.ts';
 import { createSecretSource } from '../kubernetes/watch/secret-source.ts';
 import { createLastGoodCache } from '../terminator/last-good/cache.ts';
+import { PassedSockets, takeActivation } from '../terminator/pool/activation.ts';
 import { createFeedSource } from '../terminator/source/feed-source.ts';
 import { createFilesSource } from '../terminator/source/files-source.ts';
 import { createSupervisor, type Supervisor } from '../terminator/supervisor.ts';
 import { isShrunk, readMarker } from './applied-marker.ts';
 import { processLog } from './process-log.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
-import { stopSignals } from './stop.ts';
+import { parentPipeVariable, stopSignals } from './stop.ts';
 
 /** Several terminators of one control plane will be told apart by it. */
 const terminatorId = 'local';
@@ -35,11 +37,14 @@ export async function runTerminator(options: ConfigLocation): Promise<number> {
   const { file, config } = await readConfig(options);
   // A file with errors does not keep it from serving: the last-good copy has settings and certificates.
   const dataDir = config?.dataDir ?? (await findDataDir({ file, env: process.env, dataDir: options.dataDir }));
+  const sockets = passedSockets(log);
   try {
     const settings = config === undefined ? undefined : await settingsToStartWith(config);
-    await using supervisor = wireTerminator({ dataDir, settings, log });
+    await using supervisor = wireTerminator({ dataDir, settings, sockets, log });
     signals.force.addEventListener('abort', () => supervisor.cut());
     await supervisor.start(signals.stop);
+    for (const address of sockets?.unused() ?? [])
+      log.warn('A socket that was passed is for no address in the configuration.', { address: formatAddress(address) });
     let confirming: Promise<void> = Promise.resolve();
     confirm = () => {
       log.info('Certificates that sources lost and that are held are let go (SIGHUP).');
@@ -69,10 +74,22 @@ interface TerminatorDeps {
   readonly dataDir: string;
   /** From the configuration file; the feed's replace them. */
   readonly settings: TerminatorSettings | undefined;
+  readonly sockets: PassedSockets | undefined;
   readonly log: Log;
 }
 
-function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor {
+/** Of systemd, to this process or to the `certplane run` that has started it. */
+function passedSockets(log: Log): PassedSockets | undefined {
+  const parent = process.env[parentPipeVariable] === undefined ? [] : [process.ppid];
+  const activation = takeActivation(process.env, [process.pid, ...parent]);
+  if (activation === undefined) return undefined;
+  const sockets = new PassedSockets(activation);
+  for (const descriptor of sockets.unusable)
+    log.warn('A descriptor that was passed is no TCP socket; it is left alone.', { descriptor });
+  return sockets;
+}
+
+function wireTerminator({ dataDir, settings, sockets, log }: TerminatorDeps): Supervisor {
   const own = join(dataDir, 'terminator');
 
   function sourceFor(spec: SourceSpec, inForce: () => TerminatorSettings | undefined): CertificateSource {
@@ -93,6 +110,7 @@ function wireTerminator({ dataDir, settings, log }: TerminatorDeps): Supervisor 
     sourceFor,
     settings,
     cache: createLastGoodCache({ directory: join(own, 'last-good'), keyFile: join(own, 'last-good.key') }),
+    sockets,
     terminatorId,
     clock,
     log,

@@ -87,6 +87,15 @@ export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
     ['backend', 'reason'],
   );
   const limits = counter('limits_total', 'Clients that were held to a limit, by limit.', ['limit']);
+  const tunnels = counter(
+    'tunnels_total',
+    'TCP and passed-through connections that are over, by kind, backend and how they ended.',
+    ['kind', 'backend', 'end'],
+  );
+  const tunnelBytes = counter('tunnel_bytes_total', 'Bytes of those connections, from clients and to them.', [
+    'backend',
+    'direction',
+  ]);
   const rotations = counter('rotations_total', 'Certificate versions put in the place of another one.');
   const rotationTime = new Histogram({
     name: prefix('rotation_seconds'),
@@ -138,6 +147,10 @@ export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
       for (const [reason, number] of Object.entries(counts.handshakeFailures))
         handshakeFailures.inc({ reason }, number);
       for (const [limit, number] of Object.entries(counts.limits)) limits.inc({ limit }, number);
+      for (const [[kind = '', backend = '', end = ''], number] of labelled(counts.tunnels))
+        tunnels.inc({ kind, backend, end }, number);
+      for (const [[backend = '', direction = ''], number] of labelled(counts.tunnelBytes))
+        tunnelBytes.inc({ backend, direction }, number);
       durations.add(counts.durations);
       backendDurations.add(counts.backendDurations);
     },

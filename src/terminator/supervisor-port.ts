@@ -5,6 +5,7 @@ import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
 import type { LastGoodCache } from './last-good/port.ts';
+import type { PassedSockets } from './pool/activation.ts';
 import type { FeedSource } from './source/feed-source.ts';
 
 export interface SupervisorOptions {
@@ -17,6 +18,8 @@ export interface SupervisorOptions {
   /** From the configuration file; the feed's settings replace them. Absent: those of the cache, or the feed's first. */
   readonly settings?: TerminatorSettings | undefined;
   readonly cache: LastGoodCache;
+  /** Sockets that this process was started with; used instead of opening addresses. */
+  readonly sockets?: PassedSockets | undefined;
   readonly terminatorId: string;
   readonly clock: Clock;
   readonly log: Log;

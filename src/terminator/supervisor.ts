@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { CertplaneError, toCertplaneError } from '../core/errors.ts';
 import {
   formatRevision,
@@ -17,6 +16,8 @@ import { Reporter } from './intake/reporter.ts';
 import { Readers } from './intake/readers.ts';
 import type { Intake } from './intake/source-reader.ts';
 import type { LoadedEntry, TableEntry } from './intake/table.ts';
+import { TlsInputs } from './intake/tls-inputs.ts';
+import { Turns } from './intake/turns.ts';
 import { wait } from './intake/wait.ts';
 import type { WorkerSettings } from './ipc/messages.ts';
 import { MetricsAddress } from './metrics-address.ts';
@@ -36,8 +37,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   return new TerminatorSupervisor(options);
 }
 
-const turnQuietMs = 250;
-const housekeepingMs = 5_000;
+const housekeepingMs = 2_000;
 const crashShownMs = 300_000;
 class TerminatorSupervisor implements Supervisor, Intake {
   readonly #options: SupervisorOptions;
@@ -50,7 +50,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
   readonly #reporter: Reporter;
   readonly #metrics: TerminatorMetrics;
   readonly #metricsAddress: MetricsAddress;
-  readonly #ticketKeys = randomBytes(48).toString('base64');
+  readonly #tlsInputs: TlsInputs;
+  readonly #turns: Turns;
   readonly #readers: Readers;
   readonly #tasks: Promise<void>[] = [];
   #settings: TerminatorSettings | undefined;
@@ -59,7 +60,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #firstSet = false;
   #crashedAt = 0;
   #acceptedShrinkAt: number | undefined;
-  #tableChanged = Promise.withResolvers<void>();
   #drained: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -78,9 +78,9 @@ class TerminatorSupervisor implements Supervisor, Intake {
         })),
       served: () => this.#holdings.served().values(),
       backends: () => this.#pool.endpoints(),
-      problems: () => countBy(this.#problems.list().map(({ code }) => code)),
+      problems: () => this.#problems.counts(),
       lagSeconds: () => this.#progress.lagMs() / 1000,
-      feedConnected: () => !this.#problems.list().some(({ code }) => code === 'terminator.control-unreachable'),
+      feedConnected: () => !this.#problems.counts().has('terminator.control-unreachable'),
     });
     const { registry } = this.#metrics;
     this.#metricsAddress = new MetricsAddress({ registry, ready: () => this.status().ready, clock, log });
@@ -90,6 +90,21 @@ class TerminatorSupervisor implements Supervisor, Intake {
       now: () => clock.now(),
       apply: (change) => this.#pool.apply([change]),
     });
+    this.#tlsInputs = new TlsInputs({
+      clock,
+      problems: this.#problems,
+      apply: (change) => this.#pool.apply([change]),
+      onFiles: () => this.#tellSettings(),
+    });
+    this.#turns = new Turns({
+      clock,
+      nextTurn: () => this.#holdings.nextTurn(),
+      onTurn: (names) => this.#pool.apply([{ kind: 'certificate', names }]),
+      onSettled: () => {
+        this.#holdings.showConflicts();
+        this.#reporter.touch();
+      },
+    });
     this.#pool = new WorkerPool(
       {
         clock,
@@ -98,7 +113,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
           type: 'start',
           settings: this.#workerSettings(),
           challenges: [...this.#holdings.challenges],
-          ticketKeys: [this.#ticketKeys],
+          ticketKeys: this.#tlsInputs.ticketKeys,
         }),
         resolve: (host) => this.#holdings.resolve(host),
         currentVersion: (slot) => this.#holdings.current(slot)?.versionId,
@@ -114,7 +129,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
       },
       this.#stop.signal,
     );
-    this.#listeners = new Listeners(this.#pool, clock);
+    this.#listeners = new Listeners(this.#pool, clock, options.sockets);
     const problems = this.#problems;
     this.#readers = new Readers({ feed, sourceFor, intake: this, problems, clock, log }, this.#stop.signal);
     this.#progress = new FeedProgress({
@@ -153,7 +168,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
       const [error] = settings === undefined ? [] : await this.#configure(settings);
       if (error !== undefined) throw error;
       this.#readers.readFeed();
-      this.#tasks.push(this.#reporter.run(this.#stop.signal), this.#watchTurns(), this.#keepHouse());
+      const { signal: stop } = this.#stop;
+      this.#tasks.push(this.#reporter.run(stop), this.#turns.run(stop), this.#tlsInputs.run(stop), this.#keepHouse());
     } catch (error) {
       await this[Symbol.asyncDispose]();
       throw error;
@@ -204,12 +220,13 @@ class TerminatorSupervisor implements Supervisor, Intake {
   put(loaded: LoadedEntry, item: CertificateItem): void {
     this.#holdings.put(loaded, item);
     this.#problems.clear(`worker refused ${loaded.entry.slot}`);
-    this.#tableChanged.resolve();
+    this.#turns.touch();
   }
 
   drop(slot: string): void {
     this.#holdings.drop(slot);
     this.#problems.clear(`worker refused ${slot}`);
+    this.#turns.touch();
   }
 
   async other(item: ChallengeItem | SettingsItem): Promise<void> {
@@ -282,7 +299,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #workerSettings(): WorkerSettings {
     if (this.#settings === undefined)
       throw new CertplaneError('internal.unexpected', 'A worker started without settings.');
-    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort(), files: {} };
+    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort(), files: this.#tlsInputs.files };
   }
 
   /** Puts settings in effect, one set after the other. Returns what could not be opened; that is tried again. */
@@ -295,9 +312,12 @@ class TerminatorSupervisor implements Supervisor, Intake {
   async #reconfigure(settings: TerminatorSettings): Promise<readonly CertplaneError[]> {
     const same = JSON.stringify(settings) === JSON.stringify(this.#settings);
     if (this.#drained !== undefined || (same && !this.#unopened)) return [];
+    await this.#tlsInputs.update(settings);
     this.#settings = settings;
+    this.#holdings.bind(settings.hosts);
+    this.#turns.touch();
     this.#pool.setCount(Math.max(1, settings.workers));
-    const tell = (): void => void this.#pool.apply([{ kind: 'settings', settings: this.#workerSettings() }]);
+    const tell = (): void => this.#tellSettings();
     const errors = [...(await this.#listeners.update(settings, tell, this.#stop.signal))];
     const sources = this.#readers.update(settings.sources);
     // The copy may have some of sources that have been taken out of the configuration meanwhile.
@@ -312,27 +332,15 @@ class TerminatorSupervisor implements Supervisor, Intake {
     return errors;
   }
 
-  /** Certificates begin and cease to be valid while nothing else happens; then another one may be the better answer. */
-  async #watchTurns(): Promise<void> {
-    const { signal } = this.#stop;
-    const { clock } = this.#options;
-    while (!signal.aborted) {
-      this.#tableChanged = Promise.withResolvers();
-      const turn = this.#holdings.nextTurn();
-      const at = turn?.at ?? clock.now() + 86_400_000;
-      if (!(await wait(clock, at, { signal, wake: this.#tableChanged.promise }))) return;
-      // Finding the next turn looks at the whole table, so a snapshot's many changes are waited out.
-      await wait(clock, Math.min(at, clock.now() + turnQuietMs), { signal });
-      if (turn !== undefined && clock.now() >= at) this.#pool.apply([{ kind: 'certificate', names: turn.names }]);
-      this.#reporter.touch();
-    }
+  #tellSettings(): void {
+    this.#pool.apply([{ kind: 'settings', settings: this.#workerSettings() }]);
   }
 
   async #keepHouse(): Promise<void> {
     const { signal } = this.#stop;
     const { clock } = this.#options;
     while (await wait(clock, clock.now() + housekeepingMs, { signal })) {
-      this.#pool.killSilent();
+      this.#pool.watchSilence();
       if (this.#crashedAt > 0 && clock.now() - this.#crashedAt > crashShownMs) this.#problems.clear('worker');
       if (this.#unopened && this.#settings !== undefined) await this.#configure(this.#settings);
     }
@@ -347,10 +355,4 @@ class TerminatorSupervisor implements Supervisor, Intake {
     await this.#metricsAddress[Symbol.asyncDispose]();
     await this.#holdings.close();
   }
-}
-
-function countBy(values: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return counts;
 }

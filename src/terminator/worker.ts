@@ -1,8 +1,9 @@
 /** A worker process: the data plane, and the channel to the supervisor. Nothing else is loaded here. */
 import { CertplaneError } from '../core/errors.ts';
 import type { Refusal } from '../core/feed.ts';
+import type { ListenTarget } from './accept/listeners.ts';
 import type { FromWorker, HostState, MaterialAnswer, ToWorker } from './ipc/messages.ts';
-import { DataPlane, type ListenTarget } from './plane/data-plane.ts';
+import { DataPlane } from './plane/data-plane.ts';
 
 type Start = Extract<ToWorker, { type: 'start' }>;
 
@@ -82,22 +83,19 @@ class Worker {
         resolve: (host, done) => this.#send({ type: 'resolve', id: this.#resolves.ask(done), host }),
         material: (slot, done) => this.#send({ type: 'material', id: this.#materials.ask(done), slot }),
       },
+      reclaim: (id) => this.#send({ type: 'reclaim', id }),
       onWarning: (message, fields) => this.#warn(message, fields),
     });
-    this.#applied = plane.refreshDefault();
     return plane;
   }
 
   #listen(id: number, protocol: 'https' | 'http', target: ListenTarget): void {
     const plane = this.#plane;
     if (plane === undefined) throw new CertplaneError('internal.unexpected', 'A socket came before the settings.');
-    // With a default certificate, nobody is accepted before it is in place.
-    this.#applied
-      .then(() => plane.listen(id, protocol, target))
-      .then(
-        () => this.#send({ type: 'listening', id }),
-        (error: NodeJS.ErrnoException) => this.#send({ type: 'listen-failed', id, code: error.code ?? 'unknown' }),
-      );
+    plane.listen(id, protocol, target).then(
+      () => this.#send({ type: 'listening', id }),
+      (error: NodeJS.ErrnoException) => this.#send({ type: 'listen-failed', id, code: error.code ?? 'unknown' }),
+    );
   }
 
   #apply({ sequence, changes }: Extract<ToWorker, { type: 'apply' }>): void {
@@ -125,11 +123,14 @@ class Worker {
   #leave(code: number): void {
     const counters = this.#plane?.counters.take();
     if (counters === undefined || !process.connected) process.exit(code);
-    process.send?.({ type: 'counters', counters, endpoints: [] } satisfies FromWorker, undefined, {}, () => process.exit(code));
+    process.send?.({ type: 'counters', counters, endpoints: [] } satisfies FromWorker, undefined, {}, () =>
+      process.exit(code),
+    );
   }
 
   #report(): void {
-    if (this.#plane !== undefined) this.#send({ type: 'counters', counters: this.#plane.counters.take(), endpoints: this.#plane.endpoints() });
+    if (this.#plane !== undefined)
+      this.#send({ type: 'counters', counters: this.#plane.counters.take(), endpoints: this.#plane.endpoints() });
   }
 
   /** At most one of a kind every few seconds: a dead backend under load would drown the log. */

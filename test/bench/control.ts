@@ -101,7 +101,9 @@ export class Control implements AsyncDisposable {
     let part = '';
     for (const held of this.#held.values()) {
       if (held.sequence <= after) continue;
-      part += JSON.stringify({ type: 'item', revision: this.#revision(held.sequence), item: itemOf(held) }) + '\n';
+      // All lines of a snapshot have its revision.
+      const at = since === undefined ? revision : this.#revision(held.sequence);
+      part += JSON.stringify({ type: 'item', revision: at, item: itemOf(held) }) + '\n';
       if (part.length < 65_536) continue;
       if (!response.write(part)) await once(response, 'drain');
       part = '';

@@ -2,6 +2,8 @@
 import { toolSpecs, type ToolName } from '../support/tool-list.ts';
 import { findTool } from '../support/tools.ts';
 import type { Cores } from './cores.ts';
+import { notMeasured } from './row.ts';
+import { median } from './statistics.ts';
 
 const versionOf: Partial<Record<ToolName, { args: string[]; pattern: RegExp }>> = {
   nginx: { args: ['-v'], pattern: /nginx\/([\d.]+)/ },
@@ -13,7 +15,7 @@ const versionOf: Partial<Record<ToolName, { args: string[]; pattern: RegExp }>> 
 
 export async function facts(
   cores: Cores,
-  run: { rounds: number; seconds: number; command: string },
+  run: { rounds: number; seconds: number; command: string; foreign: readonly number[] },
 ): Promise<[string, string][]> {
   const versions: string[] = [];
   for (const [name, { args, pattern }] of Object.entries(versionOf)) {
@@ -31,7 +33,14 @@ export async function facts(
     ['command', `\`${run.command}\``],
     ['rounds', `${run.rounds} of ${run.seconds} s each`],
     ['cores', `${cores.count}${shared}`],
+    ['used by other programs meanwhile', used(run.foreign)],
     ['Node', `${process.versions.node} with OpenSSL ${process.versions.openssl}`],
     ['peers and load', versions.join(', ')],
   ];
+}
+
+/** Ratios hold when others take a little now and then; figures of their own do not. */
+function used(cores: readonly number[]): string {
+  if (cores.length === 0) return notMeasured;
+  return `${median(cores).toFixed(2)} cores in the median round, ${Math.max(...cores).toFixed(2)} in the worst`;
 }

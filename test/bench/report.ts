@@ -72,6 +72,14 @@ export function asText(rows: readonly Row[]): string {
     .join('\n\n');
 }
 
+export function asJson(rows: readonly Row[], facts: readonly (readonly [string, string])[]): string {
+  const judged = rows.map((row) => ({
+    ...row,
+    aims: row.aims.map((aim) => ({ ...aim, met: aim.reached === undefined ? null : aim.reached <= 1 })),
+  }));
+  return JSON.stringify({ facts: Object.fromEntries(facts), rows: judged }, undefined, 2);
+}
+
 /** `facts` name what it was measured with, as `[what, text]`. */
 export function asMarkdown(rows: readonly Row[], facts: readonly (readonly [string, string])[]): string {
   return `# Results of the benchmarks

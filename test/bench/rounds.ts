@@ -3,7 +3,9 @@ import type { LoadResult } from './load/result.ts';
 import { aim, micros, type Detail, type Row, type Target } from './row.ts';
 import type { Server } from './servers/server.ts';
 import { median } from './statistics.ts';
-import { cpuMicros } from './usage.ts';
+import { cpuMicros, watchOthers } from './usage.ts';
+
+const mostWarmUps = 8;
 
 export interface Sample extends LoadResult {
   /** CPU time of the server's processes per operation. */
@@ -17,24 +19,35 @@ export interface Contest {
   readonly servers: readonly Server[];
   readonly rounds: number;
   readonly load: (server: Server) => Promise<LoadResult>;
+  /** Operations after which a server that compiles as it goes has done so. */
+  readonly warmUp: number;
   readonly progress: (line: string) => void;
+  /** Gets how many cores others used during each load. */
+  readonly others: (cores: number) => void;
 }
 
-/** The first round warms everything up and does not count. Everyone begins a round in turn. */
+/** The first round warms everything up and does not count: it goes on until it has done enough. */
 export async function compete(contest: Contest): Promise<Map<Server, Sample[]>> {
-  const { servers, rounds, load, progress, work } = contest;
+  const { servers, rounds, load, warmUp, progress, work, others } = contest;
   const samples = new Map<Server, Sample[]>(servers.map((server) => [server, []]));
-  for (let round = 0; round <= rounds; round += 1) {
+  for (const server of servers)
+    for (let done = 0, tries = 0; done < warmUp && tries < mostWarmUps; tries += 1) {
+      const { operations } = await load(server);
+      done += operations;
+    }
+  for (let round = 1; round <= rounds; round += 1) {
     const turn = round % servers.length;
     for (const server of [...servers.slice(turn), ...servers.slice(0, turn)]) {
       const pids = server.pids();
       const before = cpuMicros(pids);
+      const watched = watchOthers();
       const result = await load(server);
       const used = cpuMicros(pids) - before;
+      others(watched());
       const sample = { ...result, cost: used / result.operations, busy: used / 1e6 / result.seconds };
-      if (round > 0) samples.get(server)?.push(sample);
+      samples.get(server)?.push(sample);
       progress(
-        `${work}: ${round === 0 ? 'warm-up' : `round ${round}`}, ${server.name} ${micros(sample.cost)}, ` +
+        `${work}: round ${round}, ${server.name} ${micros(sample.cost)}, ` +
           `${(result.operations / result.seconds).toFixed(0)}/s, busy ${(sample.busy * 100).toFixed(0)}%`,
       );
     }
@@ -58,7 +71,7 @@ export interface Comparison {
 export function compareRow({ work, ours, samples, targets, missing, per, notes = [] }: Comparison): Row {
   const text = (cost: number): string => (per === undefined ? micros(cost) : per.text(cost / per.divisor));
   const own = samples.get(ours) ?? [];
-  const theirs: Record<string, string> = Object.fromEntries(missing);
+  const theirs: Record<string, string> = {};
   const ratios: Record<string, number> = {};
   for (const [server, list] of samples) {
     if (server === ours) continue;
@@ -68,7 +81,7 @@ export function compareRow({ work, ours, samples, targets, missing, per, notes =
   return {
     work,
     ours: text(costOf(own)),
-    theirs,
+    theirs: { ...theirs, ...Object.fromEntries(missing) },
     ratios,
     aims: targets.map((target) => aim(target, ratios[target.peer ?? ''])),
     details: [...samples].map(([server, list]) => detailOf(server, list, text(costOf(list)))),

@@ -54,7 +54,7 @@ export const notMeasured = 'not measured';
 /** Why something was not measured, as a person can act on it. */
 export function because(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return `${notMeasured} (${text.split('\n')[0]?.slice(0, 200)})`;
+  return `${notMeasured} (${text.split(/\n| \(/)[0]?.slice(0, 200)})`;
 }
 
 export function emptyRow(work: string, reason: string, targets: readonly Target[]): Row {

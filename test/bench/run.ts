@@ -9,11 +9,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ToolMissing } from '../support/tools.ts';
 import { moveTo, shareCores } from './cores.ts';
 import { facts } from './facts.ts';
 import { Fixtures } from './fixtures/certificates.ts';
 import type { Lab, RowFamily } from './lab.ts';
-import { asMarkdown, asText } from './report.ts';
+import { asJson, asMarkdown, asText } from './report.ts';
 import { because, emptyRow, notMeasured, type Row } from './row.ts';
 import { responses, uploads } from './rows/bodies.ts';
 import { handshakes } from './rows/handshakes.ts';
@@ -75,8 +76,10 @@ async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
   try {
     measured = await family.run(lab, wanted);
   } catch (error) {
-    console.error(error);
-    process.exitCode = 1;
+    if (!(error instanceof ToolMissing)) {
+      console.error(error);
+      process.exitCode = 1;
+    }
     reason = because(error);
   }
   return works.map(
@@ -85,14 +88,23 @@ async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
   );
 }
 
+// Servers are ended when this process exits, which a signal alone would not make it do.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const cores = shareCores();
 await moveTo(cores.load);
-const lab: Lab = { rounds, seconds, fixtures: new Fixtures(), cores, progress: (line) => console.error(line) };
+const foreign: number[] = [];
+const lab: Lab = {
+  rounds,
+  seconds,
+  fixtures: new Fixtures(),
+  cores,
+  progress: (line) => console.error(line),
+  others: (used) => foreign.push(used),
+};
 const rows: Row[] = [];
 for (const family of families) rows.push(...(await measure(family, lab)));
 const shown = values.only.length === 0 ? rows : rows.filter(({ work }) => wanted(work));
-const about = await facts(cores, { rounds, seconds, command });
-console.log(
-  values.json ? JSON.stringify({ facts: Object.fromEntries(about), rows: shown }, undefined, 2) : asText(shown),
-);
+const about = await facts(cores, { rounds, seconds, command, foreign });
+console.log(values.json ? asJson(shown, about) : asText(shown));
 if (values.write) await writeFile(join(import.meta.dirname, 'RESULTS.md'), asMarkdown(rows, about));

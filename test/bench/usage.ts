@@ -71,3 +71,26 @@ export function memory(pids: readonly number[]): Memory {
   }
   return { rssBytes, pssBytes };
 }
+
+/** CPU time that anything on this machine has used so far, in microseconds. */
+function machineMicros(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0, steal = 0] = (read('/proc/stat') ?? '')
+    .slice(4, 200)
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  return (user + nice + system + irq + softIrq + steal) * tickMicros;
+}
+
+/** The same of this process and all it has started, those that have ended included. */
+function ownMicros(): number {
+  const ended = stat(process.pid);
+  return cpuMicros(tree(process.pid)) + (Number(ended[13] ?? 0) + Number(ended[14] ?? 0)) * tickMicros;
+}
+
+/** Begins to watch what else runs here; the function returned says how many cores others have used since, on average. */
+export function watchOthers(): () => number {
+  const from = performance.now();
+  const others = machineMicros() - ownMicros();
+  return () => Math.max(0, (machineMicros() - ownMicros() - others) / 1000 / (performance.now() - from));
+}

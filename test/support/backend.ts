@@ -4,12 +4,20 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 
 export interface BackendOptions {
   port?: number;
   /** Serves https instead of http. */
-  tls?: { certPem: string; keyPem: string };
+  tls?: {
+    certPem: string;
+    keyPem: string;
+    /** Demands a client certificate of this CA. */
+    clientCaPem?: string;
+  };
+  /** Ends each connection with the answer to this many requests. */
+  requestsPerConnection?: number;
   /** Sent back as `backend`, to tell several apart. */
   id?: string;
 }
@@ -32,6 +40,8 @@ export interface Backend extends AsyncDisposable {
   readonly requests: number;
   readonly connections: number;
   readonly openConnections: number;
+  /** Serial numbers of the client certificates shown, one for each TLS connection that was made, in their order. */
+  readonly clientSerials: readonly string[];
   /** Resets every open connection. */
   resetConnections(): void;
 }
@@ -43,7 +53,8 @@ export interface Backend extends AsyncDisposable {
  *   /reset                  resets the connection     /cut?n=100                          promises more than it sends
  *   /status/503             that status               anything else                       echoes the request as JSON
  */
-export async function startBackend({ port = 0, tls, id = 'backend' }: BackendOptions = {}): Promise<Backend> {
+export async function startBackend(options: BackendOptions = {}): Promise<Backend> {
+  const { port = 0, tls, id = 'backend', requestsPerConnection = 0 } = options;
   let requests = 0;
   let connections = 0;
   const sockets = new Set<Socket>();
@@ -52,10 +63,16 @@ export async function startBackend({ port = 0, tls, id = 'backend' }: BackendOpt
     respond(id, request, response).catch(() => response.destroy());
   };
   const server: Server = tls
-    ? createHttpsServer({ cert: tls.certPem, key: tls.keyPem }, answer)
+    ? createHttpsServer({ cert: tls.certPem, key: tls.keyPem, ...clientsOf(tls.clientCaPem) }, answer)
     : createHttpServer(answer);
   // Longer than any test, so that a proxy that reuses a connection never meets one the backend just closed.
   server.keepAliveTimeout = 600_000;
+  server.maxRequestsPerSocket = requestsPerConnection;
+  const clientSerials: string[] = [];
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const serial = socket.getPeerX509Certificate()?.serialNumber;
+    if (serial !== undefined) clientSerials.push(serial);
+  });
   server.on('connection', (socket: Socket) => {
     connections += 1;
     sockets.add(socket);
@@ -86,6 +103,7 @@ export async function startBackend({ port = 0, tls, id = 'backend' }: BackendOpt
     get openConnections() {
       return sockets.size;
     },
+    clientSerials,
     resetConnections: reset,
     [Symbol.asyncDispose]: async () => {
       if (!server.listening) return;
@@ -96,6 +114,10 @@ export async function startBackend({ port = 0, tls, id = 'backend' }: BackendOpt
       await closed;
     },
   };
+}
+
+function clientsOf(ca: string | undefined): { ca?: string; requestCert?: boolean } {
+  return ca === undefined ? {} : { ca, requestCert: true };
 }
 
 async function respond(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -21,6 +21,7 @@ const options = JSON.parse(process.argv[2] ?? '{}') as LoadOptions;
 const { mode, servernames, total = Infinity, concurrency = 8, pauseMs = 0, maxMs = 240_000 } = options;
 const serials: LoadSummary['serials'] = {};
 const handshakeLog: LoadSummary['handshakeLog'] = [];
+const resumptions: LoadSummary['resumptions'] = [];
 const latenciesMs: number[] = [];
 let handshakes = 0;
 let started = 0;
@@ -39,6 +40,7 @@ const context: LoadContext = {
     seen[serial] = (seen[serial] ?? 0) + 1;
     if (options.recordHandshakes) handshakeLog.push([startedMs, servername, serial]);
   },
+  resumption: (...resumption) => void resumptions.push(resumption),
 };
 
 function print(event: LoadEvent): void {
@@ -107,4 +109,5 @@ print({
   p99Ms: percentile(latenciesMs, 0.99),
   maxMs: percentile(latenciesMs, 1),
   handshakeLog,
+  resumptions,
 });

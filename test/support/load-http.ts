@@ -3,12 +3,16 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { monotonicMs, type Lane, type LoadContext } from './load-types.ts';
 import { expected, Failed, type Expected } from './load-verify.ts';
 
+/** What may be resumed, with the certificate of the handshake that it comes from; by name. */
+type Sessions = Map<string, { readonly session: Buffer; readonly serial: string }>;
+
 /** HTTP/1.1: `keepalive` holds one connection per lane and name, `new` opens one for every request. */
 export function httpLanes(context: LoadContext, count: number): Lane[] {
-  return Array.from({ length: count }, () => lane(context));
+  const sessions: Sessions = new Map();
+  return Array.from({ length: count }, () => lane(context, sessions));
 }
 
-function lane(context: LoadContext): Lane {
+function lane(context: LoadContext, sessions: Sessions): Lane {
   const { options } = context;
   const keepAlive = options.mode === 'keepalive';
   const limit = options.requestsPerConnection ?? Infinity;
@@ -22,7 +26,11 @@ function lane(context: LoadContext): Lane {
         agent = new Agent({ keepAlive, maxSockets: 1 });
         onAgent = 1;
       }
-      await send(context, expected(options, request), servername, { agent: keepAlive ? agent : false, carriedBy });
+      await send(context, expected(options, request), servername, {
+        agent: keepAlive ? agent : false,
+        carriedBy,
+        sessions,
+      });
     },
     close: async () => agent.destroy(),
   };
@@ -32,9 +40,10 @@ async function send(
   context: LoadContext,
   wanted: Expected,
   servername: string,
-  { agent, carriedBy }: { agent: Agent | false; carriedBy: WeakMap<TLSSocket, number> },
+  { agent, carriedBy, sessions }: { agent: Agent | false; carriedBy: WeakMap<TLSSocket, number>; sessions: Sessions },
 ): Promise<void> {
-  const { host = '127.0.0.1', port, caPem, requestTimeoutMs = 30_000 } = context.options;
+  const { host = '127.0.0.1', port, caPem, requestTimeoutMs = 30_000, tlsVersion, resume } = context.options;
+  const offered = resume === true ? sessions.get(servername) : undefined;
   const startedMs = monotonicMs();
   let carried = 0;
   let connected = false;
@@ -54,6 +63,8 @@ async function send(
       ca: caPem,
       ALPNProtocols: ['http/1.1'],
       timeout: requestTimeoutMs,
+      ...(tlsVersion === undefined ? {} : { minVersion: tlsVersion, maxVersion: tlsVersion }),
+      ...(offered === undefined ? {} : { session: offered.session }),
     };
     const outgoing = httpsRequest(request, (response) => {
       let body = '';
@@ -70,9 +81,17 @@ async function send(
         connected = true;
         return;
       }
+      if (resume === true)
+        secure.on('session', (session) => {
+          const { serialNumber } = secure.getPeerX509Certificate() ?? {};
+          if (serialNumber !== undefined) sessions.set(servername, { session, serial: serialNumber });
+        });
       secure.once('secureConnect', () => {
         connected = true;
-        context.handshake(startedMs, servername, secure.getPeerX509Certificate()?.serialNumber ?? '');
+        const resumed = secure.isSessionReused();
+        const serial = secure.getPeerX509Certificate()?.serialNumber ?? '';
+        if (offered !== undefined) context.resumption(startedMs, servername, offered.serial, resumed);
+        if (!resumed) context.handshake(startedMs, servername, serial);
       });
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${requestTimeoutMs} ms`)));

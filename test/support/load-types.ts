@@ -18,6 +18,10 @@ export interface LoadOptions {
   connections?: number;
   /** keepalive, h2: closes a connection after this many requests and opens another. */
   requestsPerConnection?: number;
+  /** new: offers the latest session that it has for a name, as browsers do; sessions are the process's. */
+  resume?: boolean;
+  /** new: speaks this version only. */
+  tlsVersion?: 'TLSv1.2' | 'TLSv1.3';
   /** Pause of each lane between two requests. */
   pauseMs?: number;
   path?: string;
@@ -68,7 +72,11 @@ export interface LoadSummary {
   p99Ms: number;
   maxMs: number;
   handshakeLog: [startedMs: number, servername: string, serial: string][];
+  /** Of every session that was offered: the certificate of the handshake that it comes from, and whether it was taken. */
+  resumptions: Resumption[];
 }
+
+export type Resumption = [startedMs: number, servername: string, serial: string, resumed: boolean];
 
 export type LoadEvent = LoadFailure | LoadProgress | LoadSummary;
 
@@ -82,6 +90,7 @@ export interface LoadContext {
   readonly options: LoadOptions;
   /** Records a finished handshake. */
   handshake(startedMs: number, servername: string, serial: string): void;
+  resumption(...resumption: Resumption): void;
 }
 
 /** Milliseconds on a clock that all processes of this machine share and that never jumps. */

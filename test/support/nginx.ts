@@ -53,7 +53,8 @@ ${options.http}
 `,
   );
   const args = ['-p', prefix.path, '-e', 'stderr', '-c', prefix.join('nginx.conf')];
-  const server = stack.use(program.spawn(args, { stopSignal: 'SIGTERM', cpus: options.cpus }));
+  // A group, since workers outlive a master that is killed.
+  const server = stack.use(program.spawn(args, { stopSignal: 'SIGTERM', cpus: options.cpus, group: true }));
   await until(async () => server.exit !== undefined || (await accepts(options.port)), {
     what: 'nginx accepting',
     timeoutMs: options.readyTimeoutMs ?? 15_000,

@@ -39,6 +39,7 @@ export async function startPeer(
     program.spawn(how.args(directory.join(how.configFile)), {
       cwd: directory.path,
       cpus: options.cpus,
+      group: true, // their workers outlive a parent that is killed
       env: how.env?.(directory.path) ?? {},
     }),
   );

@@ -27,6 +27,7 @@ export const toolSpecs = {
   named: { package: 'bind9' },
   wrk: { package: 'wrk' },
   h2load: { package: 'nghttp2-client' },
+  nghttp: { package: 'nghttp2-client' },
 } satisfies Record<string, ToolSpec>;
 
 export type ToolName = keyof typeof toolSpecs;

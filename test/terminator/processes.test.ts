@@ -258,7 +258,7 @@ test('an address that cannot be opened is a problem by code, closes nothing, and
   assert.equal((await terminator.fetch('a.test', '/')).body, 'a');
   await other[Symbol.asyncDispose]();
   await until(() => terminator.httpsPort === other.port, { what: 'the address, now that it is free' });
-  assert.deepEqual(terminator.supervisor.status().problems, []);
+  await until(() => terminator.supervisor.status().problems.length === 0, { what: 'the end of the problem' });
   // One that was refused at the start is an error there.
   await using taken = await startBackend();
   await assert.rejects(startTerminator({ settings: { https: [{ host: '127.0.0.1', port: taken.port }] } }), {
@@ -304,12 +304,16 @@ test('metrics and health: counts of all workers, ready when it listens and has c
   await assert.rejects(terminator.handshake('unknown.test'));
   const text = await until(async () => {
     const { body } = await get('/metrics');
-    return body.includes('requests_total{protocol="https",status="2xx"} 7') && body.includes('4xx') ? body : undefined;
+    const all = body.includes('requests_total{protocol="https",route="a.test/",status="2xx"} 7');
+    return all && body.includes('4xx') ? body : undefined;
   });
   for (const line of [
-    'requests_total{protocol="https",status="4xx"} 1',
-    'handshakes_total{result="unknown-name"} 1',
+    'requests_total{protocol="https",route="",status="4xx"} 1',
+    'request_duration_seconds_bucket{route="a.test/",le="+Inf"} 7',
+    'request_duration_seconds_count{route="a.test/"} 7',
+    'handshake_failures_total{reason="unknown-name"} 1',
     'rotations_total 1',
+    'rotation_seconds_count 1',
     'certificates 1',
     'workers 2',
     'feed_connected 1',
@@ -317,5 +321,8 @@ test('metrics and health: counts of all workers, ready when it listens and has c
   ]) {
     assert.ok(text.includes(`certplane_terminator_${line}`), `${line} in\n${text}`);
   }
+  assert.match(text, /handshakes_total\{version="TLSv1.3",cipher="TLS_[A-Z0-9_]+",resumed="false"\} \d+/);
+  const inUse = text.match(/certificate_not_after_seconds\{certificate="file\/a",name="a.test",.*serial="[0-9A-F]+"/g);
+  assert.equal(inUse?.length, 2, 'the serial in use, for each worker');
   assert.equal((await get('/nothing')).status, 404);
 });

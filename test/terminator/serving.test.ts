@@ -271,9 +271,11 @@ test('a restart without control serves what was served, with the same settings, 
 
 test('an unreadable copy is reported, and the terminator starts without it', async () => {
   await using directory = await tempDir();
-  const cache = createLastGoodCache({ directory: directory.join('copy'), keyFile: directory.join('copy.key') });
-  await cache.load();
-  await cache.putRevision('feed', { epoch: 'test', sequence: 1 });
+  {
+    await using cache = createLastGoodCache({ directory: directory.join('copy'), keyFile: directory.join('copy.key') });
+    await cache.load();
+    await cache.putRevision('feed', { epoch: 'test', sequence: 1 });
+  }
   const { rm, writeFile } = await import('node:fs/promises');
   await rm(directory.join('copy.key'));
   await writeFile(directory.join('copy.key'), 'too short');

@@ -46,17 +46,13 @@ class Http1Server implements Http1, Http1Shared {
   draining = false;
   /** Moves with the timer: an event loop that was held up has not made any client late. */
   now = 0;
-  readonly handle: Http1Options['handle'];
-  readonly onRefused: Http1Options['onRefused'];
-  readonly #every: NonNullable<Http1Options['every']>;
+  readonly #options: Http1Options;
   readonly #connections = new Set<Http1Connection>();
   #stop: (() => void) | undefined;
 
   constructor(options: Http1Options) {
     this.settings = options.settings;
-    this.handle = options.handle;
-    this.onRefused = options.onRefused;
-    this.#every = options.every ?? everyReally;
+    this.#options = options;
   }
 
   accept(socket: Socket, connection: Connection, firstBytes?: Buffer): void {
@@ -66,7 +62,7 @@ class Http1Server implements Http1, Http1Shared {
     }
     const accepted = new Http1Connection(this, socket, connection);
     this.#connections.add(accepted);
-    this.#stop ??= this.#every(tickMs, this.#tick);
+    this.#stop ??= this.#options.every?.(tickMs, this.#tick) ?? everyReally(tickMs, this.#tick);
     accepted.start(firstBytes);
   }
 
@@ -84,6 +80,14 @@ class Http1Server implements Http1, Http1Shared {
 
   destroy(): void {
     for (const { socket } of this.#connections) socket.destroy();
+  }
+
+  handle(inbound: Inbound, outbound: Outbound): void {
+    this.#options.handle(inbound, outbound);
+  }
+
+  onRefused(connection: Connection, status: number): void {
+    this.#options.onRefused(connection, status);
   }
 
   forget(connection: Http1Connection): void {

@@ -155,7 +155,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       this.#malformed(stream);
     } else {
       const { bodyBytes } = this.#owner.shared.settings.limits;
-      if (bodyBytes > 0 && stream.body.received > bodyBytes) this.#take(stream, bodyTooLarge);
+      if (bodyBytes > 0 && stream.body.received > bodyBytes && !stream.body.over) this.#take(stream, bodyTooLarge);
     }
   }
 

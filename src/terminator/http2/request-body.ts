@@ -42,6 +42,11 @@ export class Http2Body implements RequestBody {
     this.#waitingSince = owner.now;
   }
 
+  /** Nobody gets anything of it any more. */
+  get over(): boolean {
+    return this.#state === 'over';
+  }
+
   read(sink: BodySink): void {
     if (this.#state !== 'unread') return;
     this.#sink = sink;

@@ -8,8 +8,9 @@ import type {
   Revision,
   ServedEntry,
 } from '../../core/feed.ts';
-import type { TerminatorSettings } from '../../core/terminator.ts';
-import type { SlotMaterial, SlotState, WorkerChange } from '../ipc/messages.ts';
+import type { HostSettings, TerminatorSettings } from '../../core/terminator.ts';
+import type { HostState, SlotMaterial, WorkerChange } from '../ipc/messages.ts';
+import { bindingsOf, showConflicts } from './conflicts.ts';
 import type { LastGoodCache } from '../last-good/port.ts';
 import { MaterialStore } from './material-store.ts';
 import type { Problems } from './problems.ts';
@@ -86,8 +87,22 @@ export class Holdings {
     return this.#table.get(slot);
   }
 
-  resolve(host: string): SlotState | undefined {
-    return this.#table.resolve(host, this.#deps.now());
+  resolve(host: string): HostState | undefined {
+    const now = this.#deps.now();
+    const entry = this.#table.resolve(host, now);
+    const alternative = entry && this.#table.alternative(host, entry, now);
+    return alternative === undefined ? entry : { ...(entry as TableEntry), alternative };
+  }
+
+  /** Binds hosts to certificates as the settings say; in effect for the workers before what is told them later. */
+  bind(hosts: readonly HostSettings[]): void {
+    const names = this.#table.bind(bindingsOf(hosts));
+    if (names.length > 0) this.#deps.apply({ kind: 'certificate', names });
+  }
+
+  /** Says which names several certificates carry, and which host is bound to one that cannot serve it. */
+  showConflicts(): void {
+    showConflicts(this.#table, this.#deps.problems, this.#deps.now());
   }
 
   async material(slot: string): Promise<SlotMaterial | undefined> {

@@ -27,6 +27,18 @@ export class Problems {
     for (const key of this.#list.keys()) if (key.startsWith(prefix)) this.clear(key);
   }
 
+  /** Keys that begin so. */
+  keys(prefix: string): readonly string[] {
+    return [...this.#list.keys()].filter((key) => key.startsWith(prefix));
+  }
+
+  /** How many there are of each code. */
+  counts(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { code } of this.#list.values()) counts.set(code, (counts.get(code) ?? 0) + 1);
+    return counts;
+  }
+
   list(): readonly TerminatorProblem[] {
     return [...this.#list.values()];
   }

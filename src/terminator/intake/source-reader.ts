@@ -319,6 +319,7 @@ type Facts = Omit<TableEntry, 'source' | 'rank'>;
 /** Only what the table needs: a chain's facts carry more than is worth keeping for each of many certificates. */
 function tableEntry(facts: Facts, source: string, rank: number): TableEntry {
   const { slot, versionId, certificateId, names, notBefore, notAfter, serial, fingerprint256, chainComplete } = facts;
+  const { keyAlgorithm } = facts;
   return {
     slot,
     versionId,
@@ -329,6 +330,7 @@ function tableEntry(facts: Facts, source: string, rank: number): TableEntry {
     serial,
     fingerprint256,
     chainComplete,
+    keyAlgorithm,
     source,
     rank,
   };

@@ -100,6 +100,10 @@ export interface WorkerCounters {
   readonly backendFailures: Readonly<Record<string, number>>;
   /** By limit. */
   readonly limits: Readonly<Record<string, number>>;
+  /** TCP and passed-through connections that are over: kind, backend, how they ended. */
+  readonly tunnels: Readonly<Record<string, number>>;
+  /** Their bytes: backend, `received` (from clients) or `sent`. */
+  readonly tunnelBytes: Readonly<Record<string, number>>;
   readonly connections: number;
 }
 
@@ -107,6 +111,8 @@ export type FromWorker =
   | { readonly type: 'listening'; readonly id: number }
   | { readonly type: 'listen-failed'; readonly id: number; readonly code: string }
   | { readonly type: 'unlistened'; readonly id: number }
+  /** It has room again after it had accepted nothing for a while: `listen` is to come once more. */
+  | { readonly type: 'reclaim'; readonly id: number }
   /** Everything up to and including `sequence` is in effect, but for what is refused. */
   | { readonly type: 'applied'; readonly sequence: number; readonly refusals: readonly Refusal[] }
   | { readonly type: 'resolve'; readonly id: number; readonly host: string }

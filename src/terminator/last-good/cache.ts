@@ -184,7 +184,8 @@ class LastGoodFiles implements LastGoodCache {
   async #open(): Promise<number> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const key = await readOrCreateKey(this.#keyFile);
-    const index = await RecordFile.open(join(this.#directory, indexName), 'a+');
+    await using stack = new AsyncDisposableStack();
+    const index = stack.use(await RecordFile.open(join(this.#directory, indexName), 'a+'));
     let generation: string | undefined;
     let unreadable = 0;
     for await (const { place, plain } of index.read(key, indexLabel)) {
@@ -195,10 +196,11 @@ class LastGoodFiles implements LastGoodCache {
     }
     const isNew = generation === undefined;
     generation ??= newGeneration();
-    const material = await RecordFile.open(join(this.#directory, materialName(generation)), 'a+');
+    const material = stack.use(await RecordFile.open(join(this.#directory, materialName(generation)), 'a+'));
     if (isNew) await index.append([sealRecord(key, { kind: 'begin', generation })]);
-    this.#files = { key, generation, index, material };
     await this.#removeLeftovers(generation);
+    stack.move();
+    this.#files = { key, generation, index, material };
     for (const [id, { record }] of this.#items) {
       const place = record.material;
       // Cut off, or of a file that is gone: without its key the certificate cannot be served.

@@ -1,6 +1,7 @@
 /** What a worker counts between two reports. Label values are joined by a line feed, which stands in none of them. */
 import type { WorkerCounters } from '../ipc/messages.ts';
 import type { ExchangeRecord } from '../proxy/record.ts';
+import type { TunnelSummary } from '../tcp/tcp-front.ts';
 import { Histogram, type HistogramCounts } from './histogram.ts';
 
 /** Routes with numbers of their own; those beyond are counted together, so that memory and scrapes stay bounded. */
@@ -16,6 +17,8 @@ export class Counters {
   readonly #handshakeFailures = new Map<string, number>();
   readonly #backendFailures = new Map<string, number>();
   readonly #limits = new Map<string, number>();
+  readonly #tunnels = new Map<string, number>();
+  readonly #tunnelBytes = new Map<string, number>();
 
   exchange({ connection, route, status, durationMs, backend, backendMs }: ExchangeRecord): void {
     const name = route === undefined ? '' : bounded(this.#durations, route);
@@ -46,6 +49,13 @@ export class Counters {
     add(this.#limits, limit);
   }
 
+  tunnel({ kind, backend, reason, receivedBytes, sentBytes }: TunnelSummary): void {
+    const name = bounded(this.#backendDurations, backend);
+    add(this.#tunnels, `${kind}\n${name}\n${reason}`);
+    add(this.#tunnelBytes, `${name}\nreceived`, receivedBytes);
+    add(this.#tunnelBytes, `${name}\nsent`, sentBytes);
+  }
+
   /** The counts since the last call. */
   take(): WorkerCounters {
     return {
@@ -56,6 +66,8 @@ export class Counters {
       handshakeFailures: drain(this.#handshakeFailures),
       backendFailures: drain(this.#backendFailures),
       limits: drain(this.#limits),
+      tunnels: drain(this.#tunnels),
+      tunnelBytes: drain(this.#tunnelBytes),
       connections: this.connections,
     };
   }
@@ -76,8 +88,8 @@ function histogram(all: Map<string, Histogram>, name: string): Histogram {
   return found;
 }
 
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function add(counts: Map<string, number>, key: string, number = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + number);
 }
 
 function drain(counts: Map<string, number>): Record<string, number> {

@@ -1,9 +1,13 @@
-import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { Bundle } from '../../core/bundle.ts';
 import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type { TerminatorTimeouts } from '../../core/terminator.ts';
+import { Listeners, type ListenTarget } from '../accept/listeners.ts';
+import type { Peer } from '../accept/peer.ts';
+import { Reception } from '../accept/reception.ts';
 import type { MaterialAnswer, WorkerChange, WorkerSettings } from '../ipc/messages.ts';
 import { compileRoutes, type RouteTable } from '../routing/route-table.ts';
+import { compileByteRoutes, type ByteRoutes } from '../tcp/byte-routes.ts';
+import { TcpFront } from '../tcp/tcp-front.ts';
 import type { BackendFailure } from '../upstream/backend.ts';
 import { createBackends, type ManagedBackends } from '../upstream/create-backends.ts';
 import { WorkerCertificates, type Lookups } from '../tls/certificates.ts';
@@ -15,18 +19,17 @@ import { createHttp2, type Http2 } from '../http2/http2.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import { HttpsFront } from '../proxy/https-front.ts';
 import { PlainFront } from '../proxy/plain-front.ts';
-import { TlsFront } from '../tls/tls-front.ts';
+import { TlsFront } from '../tls/front.ts';
 
 export interface DataPlaneOptions {
   readonly lookups: Lookups;
   readonly settings: WorkerSettings;
   readonly challenges: Iterable<readonly [token: string, keyAuthorization: string]>;
   readonly ticketKeys: readonly string[];
+  /** Gives a listener its socket again, by `listen`. */
+  reclaim(id: number): void;
   onWarning(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
-
-/** What `server.listen` takes: a bound socket from the supervisor, or an address. */
-export type ListenTarget = Parameters<TcpServer['listen']>[0];
 
 /** While draining: a connection without a request for this long is closed. */
 const quietMs = 500;
@@ -41,16 +44,17 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #challenges: Map<string, string>;
   readonly #backends: ManagedBackends;
-  readonly #listeners = new Map<number, TcpServer>();
-  readonly #sockets = new Set<Socket>();
+  readonly #listeners: Listeners;
+  readonly #reception: Reception;
+  readonly #tcp: TcpFront;
   readonly #http1: Record<'https' | 'http', Http1>;
   readonly #http2: Http2;
-  readonly #tls: TlsFront;
+  readonly #tls: TlsFront<Peer>;
   #settings: WorkerSettings;
   #routes: RouteTable;
+  #byteRoutes: ByteRoutes;
   #draining = false;
   #onQuiet: (() => void) | undefined;
-  #defaultVersion: string | undefined;
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -64,8 +68,9 @@ export class DataPlane {
       },
       options.settings.settings,
     );
-    const { timeouts, backends } = options.settings.settings;
+    const { routes, backends } = options.settings.settings;
     this.#routes = this.#compileRoutes(options.settings);
+    this.#byteRoutes = compileByteRoutes(routes);
     this.#backends = createBackends(
       {
         clientCertificate: (id) => this.#clientCertificate(id),
@@ -81,7 +86,7 @@ export class DataPlane {
       },
       backends: this.#backends,
       routes: () => this.#routes,
-      policyOf: () => ({ id: 'default', tls: this.#settings.settings.tls }),
+      policyOf: (host: string) => this.#tls.policyOf(host),
       tunnelIdleMs: () => this.#timeouts.tunnelIdleMs,
       onBackendFailure: (backend: string, failure: BackendFailure, detail: string) =>
         this.#backendFailed(backend, failure, detail),
@@ -114,40 +119,50 @@ export class DataPlane {
       }),
     };
     this.#http2 = createHttp2({ ...common, handle: overTls, onLimit: (reason) => this.counters.limited(reason) });
-    this.#tls = new TlsFront({
-      group: {
-        name: 'certplane-default',
-        handshakeMs: timeouts.handshakeMs,
-        ticketKeys: Buffer.from(options.ticketKeys[0] as string, 'base64'),
-      },
+    this.#tls = new TlsFront<Peer>({
       certificates: this.certificates,
-      defaultHost: () => this.#settings.settings.defaultHost,
-      onHandshake: (result) => this.counters.handshakeFailed(result),
-      onSecure: (socket, certificateNames) => {
-        const tls = {
-          serverName: undefined,
-          version: socket.getProtocol() ?? '',
-          cipher: socket.getCipher().name,
-          resumed: socket.isSessionReused(),
-          certificateNames: certificateNames ?? [],
-          policyId: 'default',
-        };
-        const connection: Connection = {
-          ...connectionOf(socket, 'https'),
-          ...(certificateNames === undefined ? {} : { tls }),
-        };
-        if (socket.alpnProtocol === 'h2') {
-          this.#http2.accept(socket, connection);
+      settings: options.settings,
+      ticketKeys: options.ticketKeys.map(decodeKey),
+      onSecure: (socket, tls, alpn, peer) => {
+        this.counters.handshake(tls);
+        const host = tls.serverName ?? this.#settings.settings.defaultHost;
+        const backend = host === undefined ? undefined : this.#byteRoutes.tcpFor(host);
+        if (backend !== undefined) this.#tcp.terminate(socket, backend, peer);
+        else if (alpn === 'h2') {
+          this.#http2.accept(socket, { ...peer, tls });
           if (this.#draining) this.#http2.goAway();
-        } else {
-          this.#http1.https.accept(socket, connection);
-        }
+        } else this.#http1.https.accept(socket, { ...peer, tls });
       },
+      onFailure: (reason) => this.counters.handshakeFailed(reason),
+      onWarning: (message, fields) => options.onWarning(message, fields),
+    });
+    this.#tcp = new TcpFront({
+      backends: this.#backends,
+      tunnelIdleMs: () => this.#timeouts.tunnelIdleMs,
+      onClosed: (tunnel) => this.counters.tunnel(tunnel),
+      onBackendFailure: (backend, failure, detail) => this.#backendFailed(backend, failure, detail),
+    });
+    this.#reception = new Reception(options.settings.settings, {
+      passthroughFor: (host) => this.#byteRoutes.passthroughFor(host),
+      passThrough: (socket, backend, firstBytes, peer) => this.#tcp.passThrough(socket, backend, firstBytes, peer),
+      secure: (socket, hello, firstBytes, peer) => this.#tls.accept(socket, hello, firstBytes, peer),
+      serveHttp: (socket, peer, firstBytes) => this.#http1.http.accept(socket, peer, firstBytes),
+      onFailure: (reason) => this.counters.handshakeFailed(reason),
+      onLimit: (reason) => this.counters.limited(reason),
+      onFull: (full) => this.#listeners.setFull(full),
+      onEmpty: () => this.#onQuiet?.(),
+    });
+    this.#listeners = new Listeners({
+      onConnection: (socket, protocol) => this.#reception.accept(socket, protocol),
+      reclaim: (id) => options.reclaim(id),
+      onError: ({ message }) => options.onWarning('A connection could not be accepted.', { error: message }),
     });
   }
 
   get counters(): Counters {
-    return this.#observer.counters;
+    const { counters } = this.#observer;
+    counters.connections = this.#reception.size;
+    return counters;
   }
 
   endpoints(): readonly BackendReport[] {
@@ -156,30 +171,12 @@ export class DataPlane {
 
   /** Resolves when connections are accepted; rejects with the socket's own error. */
   async listen(id: number, protocol: 'https' | 'http', target: ListenTarget): Promise<void> {
-    const server = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
-      this.#track(socket);
-      if (protocol === 'https') this.#tls.accept(socket);
-      else {
-        this.#http1.http.accept(socket, connectionOf(socket, 'http'));
-      }
-    });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', reject);
-    server.listen(target, resolve);
-    await promise;
-    server.off('error', reject);
-    // Running out of descriptors is the usual reason; the listener goes on by itself.
-    server.on('error', (error) =>
-      this.#options.onWarning('A connection could not be accepted.', { error: error.message }),
-    );
-    if (this.#draining) server.close();
-    else this.#listeners.set(id, server);
+    await this.#listeners.listen(id, protocol, target);
   }
 
-  /** Accepts nothing more there; what is waiting in the shared socket stays for the other workers. */
+  /** Accepts nothing more there; what is waiting in the supervisor's socket stays for other workers. */
   unlisten(id: number): void {
-    this.#listeners.get(id)?.close();
-    this.#listeners.delete(id);
+    this.#listeners.unlisten(id);
   }
 
   /** Takes changes in at once; resolves when certificates that are loaded have been replaced, too. */
@@ -191,35 +188,22 @@ export class DataPlane {
         else this.#challenges.set(change.token, change.keyAuthorization);
       } else if (change.kind === 'certificate' && change.slot?.startsWith(ownSlots) === true) {
         this.#backends.certificateChanged(change.slot.slice(ownSlots.length));
-      }
+      } else if (change.kind === 'ticket-keys') this.#tls.setTicketKeys(change.keys.map(decodeKey));
+      else if (change.kind === 'staple') this.certificates.staple(change);
     }
     const certificates = changes.filter((change) => change.kind === 'certificate');
     const refusals = certificates.length === 0 ? [] : await this.certificates.apply(certificates);
-    await this.refreshDefault();
     return refusals;
-  }
-
-  /** Puts the default certificate in place for clients that send no server name; the old one stays where that fails. */
-  async refreshDefault(): Promise<void> {
-    const { defaultHost } = this.#settings.settings;
-    try {
-      const found = defaultHost === undefined ? undefined : await this.certificates.material(defaultHost);
-      if (found?.versionId === this.#defaultVersion) return;
-      this.#tls.setDefault(found?.bundle, found?.names);
-      this.#defaultVersion = found?.versionId;
-    } catch (error) {
-      this.#options.onWarning('The default certificate cannot be loaded.', { error: String(error) });
-    }
   }
 
   /** Accepts nothing new and lets open exchanges end; resolves when all have, or cuts them after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     for (const server of Object.values(this.#http1)) server.drain();
-    for (const id of this.#listeners.keys()) this.unlisten(id);
+    this.#listeners.close();
     this.#http2.goAway();
     this.#closeQuiet();
-    if (this.#sockets.size > 0) {
+    if (this.#reception.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onQuiet = resolve;
       const quiet = setInterval(() => this.#closeQuiet(), quietMs);
@@ -228,7 +212,9 @@ export class DataPlane {
       clearInterval(quiet);
       clearTimeout(deadline);
     }
-    for (const socket of this.#sockets) socket.destroy();
+    this.#tls.destroy();
+    this.#tcp.destroy();
+    this.#reception.destroy();
     for (const server of [...Object.values(this.#http1), this.#http2]) server.destroy();
     await this.#backends.destroy();
     await this.#observer.close();
@@ -239,24 +225,18 @@ export class DataPlane {
   }
 
   #closeQuiet(): void {
+    this.#reception.closeQuiet();
     for (const server of Object.values(this.#http1)) server.closeQuiet();
-  }
-
-  #track(socket: Socket): void {
-    this.#sockets.add(socket);
-    this.counters.connections = this.#sockets.size;
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      this.counters.connections = this.#sockets.size;
-      if (this.#sockets.size === 0) this.#onQuiet?.();
-    });
   }
 
   #reconfigure(settings: WorkerSettings): void {
     this.#settings = settings;
     this.#observer.update(settings.settings);
-    const { backends } = settings.settings;
+    const { routes, backends } = settings.settings;
+    this.#tls.configure(settings);
+    this.#reception.configure(settings.settings);
     this.#routes = this.#compileRoutes(settings);
+    this.#byteRoutes = compileByteRoutes(routes);
     this.#backends.update({ backends, files: settings.files });
     for (const server of [...Object.values(this.#http1), this.#http2]) server.configure(settings.settings);
   }
@@ -286,15 +266,6 @@ export class DataPlane {
   }
 }
 
-function connectionOf(socket: Socket, protocol: 'https' | 'http'): Connection {
-  // An IPv4 client of a dual-stack socket is shown as what it is.
-  const plain = (address = ''): string => address.replace(/^::ffff:/i, '');
-  return {
-    protocol,
-    address: plain(socket.remoteAddress),
-    port: socket.remotePort ?? 0,
-    localAddress: plain(socket.localAddress),
-    localPort: socket.localPort ?? 0,
-    trusted: false,
-  };
+function decodeKey(text: string): Buffer {
+  return Buffer.from(text, 'base64');
 }

@@ -5,18 +5,36 @@ import type { ListenAddress } from '../../core/terminator.ts';
 /** A bound TCP socket as node hands it to a child process and `server.listen` takes it. */
 interface TcpHandle {
   close(done?: () => void): void;
-  getsockname(out: { port?: number }): number;
+  getsockname(out: { address?: string; port?: number }): number;
 }
 
 interface NetInternals {
-  _createServerHandle(address: string, port: number, family: 4 | 6, fd: number, flags: number): TcpHandle | number;
+  _createServerHandle(
+    address: string | undefined,
+    port: number | undefined,
+    family: 4 | 6 | undefined,
+    fd: number,
+    flags: number,
+  ): TcpHandle | number;
 }
+
+const internals = net as unknown as NetInternals;
 
 /** libuv's negative errno when it cannot. */
 type OpenHandle = (host: string, port: number, family: 4 | 6) => TcpHandle | number;
 
-const openHandle: OpenHandle = (host, port, family) =>
-  (net as unknown as NetInternals)._createServerHandle(host, port, family, -1, 0);
+/** libuv's UV_TCP_REUSEPORT. */
+const reusePort = 2;
+
+const openAlone: OpenHandle = (host, port, family) => internals._createServerHandle(host, port, family, -1, 0);
+const openBeside: OpenHandle = (host, port, family) => internals._createServerHandle(host, port, family, -1, reusePort);
+
+export type Protocol = 'https' | 'http';
+
+export interface PassedSocket {
+  readonly handle: TcpHandle;
+  readonly address: ListenAddress;
+}
 
 /** EAFNOSUPPORT and EADDRNOTAVAIL, on Linux and on macOS. */
 const withoutIpv6: ReadonlySet<number> = new Set([-97, -47, -99, -49]);
@@ -28,12 +46,13 @@ const withoutIpv6: ReadonlySet<number> = new Set([-97, -47, -99, -49]);
  */
 export class BoundSocket {
   readonly handle: TcpHandle;
-  readonly protocol: 'https' | 'http';
+  readonly protocol: Protocol;
   readonly address: ListenAddress;
   /** The real one, where the address says 0. */
   readonly port: number;
+  #passed = false;
 
-  private constructor(handle: TcpHandle, protocol: 'https' | 'http', address: ListenAddress) {
+  private constructor(handle: TcpHandle, protocol: Protocol, address: ListenAddress) {
     this.handle = handle;
     this.protocol = protocol;
     this.address = address;
@@ -48,8 +67,8 @@ export class BoundSocket {
     throw bindError(error === 0 ? 'EADDRINUSE' : error, address);
   }
 
-  /** Throws `terminator.address-in-use` or `terminator.address-forbidden`. */
-  static bind(protocol: 'https' | 'http', address: ListenAddress, open: OpenHandle = openHandle): BoundSocket {
+  /** An address for itself. Throws `terminator.address-in-use` or `terminator.address-forbidden`. */
+  static bind(protocol: Protocol, address: ListenAddress, open: OpenHandle = openAlone): BoundSocket {
     const { host, port } = address;
     const handle = open(host, port, host.includes(':') ? 6 : 4);
     if (typeof handle === 'number') {
@@ -60,6 +79,18 @@ export class BoundSocket {
     return new BoundSocket(handle, protocol, address);
   }
 
+  /** An address that further sockets of this user may have as well: the kernel spreads connections over them. */
+  static bindBeside(protocol: Protocol, address: ListenAddress): BoundSocket {
+    return BoundSocket.bind(protocol, address, openBeside);
+  }
+
+  /** A socket that this process was started with. It is kept open when it is closed here: it could not be had again. */
+  static adopt(protocol: Protocol, { handle, address }: PassedSocket): BoundSocket {
+    const socket = new BoundSocket(handle, protocol, address);
+    socket.#passed = true;
+    return socket;
+  }
+
   /** `https://127.0.0.1:8443` */
   get url(): string {
     const { host } = this.address;
@@ -67,8 +98,23 @@ export class BoundSocket {
   }
 
   close(): void {
-    this.handle.close();
+    if (!this.#passed) this.handle.close();
   }
+}
+
+/** What a file descriptor is bound to; undefined for what is no TCP socket that could be listened on. */
+export function openDescriptor(fd: number): PassedSocket | undefined {
+  const handle = internals._createServerHandle(undefined, undefined, undefined, fd, 0);
+  if (typeof handle === 'number') return undefined;
+  const { address: host, port }: { address?: string; port?: number } = nameOf(handle);
+  if (host !== undefined && port !== undefined && port > 0) return { handle, address: { host, port } };
+  handle.close();
+  return undefined;
+}
+
+function nameOf(handle: Partial<TcpHandle>): { address?: string; port?: number } {
+  const name: { address?: string; port?: number } = {};
+  return handle.getsockname?.(name) === 0 ? name : {}; // a unix socket's handle has no such method
 }
 
 /** `code` is an errno name, or libuv's negative number. */

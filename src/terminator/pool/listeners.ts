@@ -1,7 +1,9 @@
 import { toCertplaneError, type CertplaneError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ListenAddress } from '../../core/terminator.ts';
-import { bindError, BoundSocket } from './bound-socket.ts';
+import type { PassedSockets } from './activation.ts';
+import { BoundAddress } from './bound-address.ts';
+import { bindError, type Protocol } from './bound-socket.ts';
 import { ListenFailed, type WorkerPool } from './worker-pool.ts';
 
 /** What is to be open. */
@@ -11,7 +13,7 @@ export interface WantedAddresses {
 }
 
 interface Listener {
-  readonly socket: BoundSocket;
+  readonly bound: BoundAddress;
   /** The pool's number; absent until the workers accept there. */
   id?: number;
 }
@@ -24,23 +26,26 @@ const patienceStepMs = 50;
 export class Listeners {
   readonly #pool: WorkerPool;
   readonly #clock: Clock;
+  readonly #passed: PassedSockets | undefined;
   readonly #open = new Map<string, Listener>();
 
-  constructor(pool: WorkerPool, clock: Clock) {
+  /** `passed`: sockets to be used instead of opening some. */
+  constructor(pool: WorkerPool, clock: Clock, passed?: PassedSockets) {
     this.#pool = pool;
     this.#clock = clock;
+    this.#passed = passed;
   }
 
   /** `https://127.0.0.1:8443`, … where all workers accept. */
   list(): readonly string[] {
-    return [...this.#open.values()].filter(({ id }) => id !== undefined).map(({ socket }) => socket.url);
+    return [...this.#open.values()].filter(({ id }) => id !== undefined).map(({ bound }) => bound.url);
   }
 
   /** Where redirects lead: the default port if it is open, else the first. */
   httpsPort(): number | undefined {
     const ports = [...this.#open.values()]
-      .filter(({ socket }) => socket.protocol === 'https')
-      .map(({ socket }) => socket.port);
+      .filter(({ bound }) => bound.protocol === 'https')
+      .map(({ bound }) => bound.port);
     return ports.includes(443) ? 443 : ports[0];
   }
 
@@ -53,7 +58,7 @@ export class Listeners {
     beforeAccept: () => void,
     signal: AbortSignal,
   ): Promise<readonly CertplaneError[]> {
-    const keys = new Map<string, ['https' | 'http', ListenAddress]>();
+    const keys = new Map<string, [Protocol, ListenAddress]>();
     for (const protocol of ['https', 'http'] as const) {
       for (const address of wanted[protocol])
         keys.set(`${protocol} ${address.host}:${address.port}`, [protocol, address]);
@@ -64,7 +69,7 @@ export class Listeners {
     for (const [key, [protocol, address]] of keys) {
       if (this.#open.has(key)) continue;
       try {
-        this.#open.set(key, { socket: await this.#bind(protocol, address, obsolete, signal) });
+        this.#open.set(key, { bound: await this.#bind(protocol, address, obsolete, signal) });
         fresh.push(key);
       } catch (error) {
         errors.push(toCertplaneError(error, 'terminator.address-forbidden'));
@@ -85,20 +90,22 @@ export class Listeners {
   }
 
   async #bind(
-    protocol: 'https' | 'http',
+    protocol: Protocol,
     address: ListenAddress,
     obsolete: readonly string[],
     signal: AbortSignal,
-  ): Promise<BoundSocket> {
+  ): Promise<BoundAddress> {
+    const passed = this.#passed?.take(protocol, address);
+    if (passed !== undefined) return BoundAddress.adopt(passed);
     const until = this.#clock.now() + patienceMs;
     for (;;) {
       try {
-        return BoundSocket.bind(protocol, address);
+        return BoundAddress.bind(protocol, address, this.#pool.count);
       } catch (error) {
         const inUse = toCertplaneError(error).code === 'terminator.address-in-use';
         if (!inUse || signal.aborted || this.#clock.now() >= until) throw error;
         // 0.0.0.0:443 and 127.0.0.1:443 exclude each other: here the old one has to go first.
-        const own = obsolete.filter((key) => this.#open.get(key)?.socket.port === address.port);
+        const own = obsolete.filter((key) => this.#open.get(key)?.bound.port === address.port);
         if (own.length > 0) for (const key of own) await this.#close(key);
         else await this.#clock.sleep(patienceStepMs, signal);
       }
@@ -109,13 +116,13 @@ export class Listeners {
     const listener = this.#open.get(key);
     if (listener === undefined) return undefined;
     try {
-      listener.id = await this.#pool.listen(listener.socket);
+      listener.id = await this.#pool.listen(listener.bound);
       return undefined;
     } catch (error) {
       this.#open.delete(key);
-      listener.socket.close();
+      listener.bound.close();
       if (!(error instanceof ListenFailed)) throw error;
-      return bindError(error.errno, listener.socket.address);
+      return bindError(error.errno, listener.bound.address);
     }
   }
 
@@ -124,6 +131,6 @@ export class Listeners {
     if (listener === undefined) return;
     this.#open.delete(key);
     if (listener.id !== undefined) await this.#pool.unlisten(listener.id);
-    listener.socket.close();
+    listener.bound.close();
   }
 }

@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import type { BackendReport } from '../../core/feed.ts';
 import type { FromWorker, ToWorker } from '../ipc/messages.ts';
 import type { BoundSocket } from './bound-socket.ts';
+import type { LaneWorker } from './lanes.ts';
 
 /** The worker's program beside this one, with the extension this one has: `.ts` from source, `.js` when emitted. */
 const workerFile = new URL(`../worker${extname(import.meta.filename)}`, import.meta.url);
@@ -13,7 +14,8 @@ export interface WorkerExit {
 }
 
 /** One worker process. */
-export class WorkerHandle {
+export class WorkerHandle implements LaneWorker {
+  readonly index: number;
   readonly startedAt: number;
   /** Resolves when the process has ended; never rejects. */
   readonly exited: Promise<WorkerExit>;
@@ -26,10 +28,14 @@ export class WorkerHandle {
   heardAt = performance.now();
   draining = false;
   readonly #child: ChildProcess;
-  readonly #listens = new Map<number, PromiseWithResolvers<string | undefined>>();
-  readonly #unlistens = new Map<number, PromiseWithResolvers<void>>();
+  readonly #listens = new Answers<string | undefined>();
+  readonly #unlistens = new Answers<void>();
 
-  constructor(startedAt: number, applied: number, onMessage: (worker: WorkerHandle, message: FromWorker) => void) {
+  constructor(
+    { index, startedAt, applied }: Pick<WorkerHandle, 'index' | 'startedAt' | 'applied'>,
+    onMessage: (worker: WorkerHandle, message: FromWorker) => void,
+  ) {
+    this.index = index;
     this.startedAt = startedAt;
     this.applied = applied;
     this.#child = fork(workerFile, [], {
@@ -39,16 +45,16 @@ export class WorkerHandle {
     });
     this.#child.on('message', (message: FromWorker) => {
       this.heardAt = performance.now();
-      if (message.type === 'listening') this.#listens.get(message.id)?.resolve(undefined);
-      else if (message.type === 'listen-failed') this.#listens.get(message.id)?.resolve(message.code);
-      else if (message.type === 'unlistened') this.#unlistens.get(message.id)?.resolve();
+      if (message.type === 'listening') this.#listens.give(message.id, undefined);
+      else if (message.type === 'listen-failed') this.#listens.give(message.id, message.code);
+      else if (message.type === 'unlistened') this.#unlistens.give(message.id);
       else onMessage(this, message);
     });
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         // Nobody waits for a dead worker.
-        for (const answer of this.#listens.values()) answer.resolve('ESRCH');
-        for (const answer of this.#unlistens.values()) answer.resolve();
+        this.#listens.giveAll('ESRCH');
+        this.#unlistens.giveAll();
         resolve({ code, signal });
       };
       this.#child.once('error', () => end(null, null));
@@ -66,20 +72,16 @@ export class WorkerHandle {
     this.#child.send(message, socket?.handle as unknown as SendHandle, {}, () => undefined);
   }
 
-  /** Resolves when it accepts there: undefined, or the errno name why not (`ESRCH`: it has ended). */
   async listen(id: number, socket: BoundSocket): Promise<string | undefined> {
-    const answer = Promise.withResolvers<string | undefined>();
-    this.#listens.set(id, answer);
+    const answer = this.#listens.await(id);
     this.send({ type: 'listen', id, protocol: socket.protocol }, socket);
-    return await answer.promise;
+    return await answer;
   }
 
-  /** Resolves when it no longer accepts there. */
   async unlisten(id: number): Promise<void> {
-    const answer = Promise.withResolvers<void>();
-    this.#unlistens.set(id, answer);
+    const answer = this.#unlistens.await(id);
     this.send({ type: 'unlisten', id });
-    await answer.promise;
+    await answer;
   }
 
   /** Lets it end by itself, and ends it when it does not. */
@@ -93,6 +95,33 @@ export class WorkerHandle {
 
   kill(): void {
     this.#child.kill('SIGKILL');
+  }
+}
+
+/** What is awaited of the worker, in the order in which it was asked for. */
+class Answers<T> {
+  readonly #waiting = new Map<number, ((answer: T) => void)[]>();
+  /** What everybody gets once the worker has ended. */
+  #last: { readonly answer: T } | undefined;
+
+  await(id: number): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    if (this.#last !== undefined) resolve(this.#last.answer);
+    else this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
+    return promise;
+  }
+
+  give(id: number, answer: T): void {
+    const [first, ...rest] = this.#waiting.get(id) ?? [];
+    if (rest.length > 0) this.#waiting.set(id, rest);
+    else this.#waiting.delete(id);
+    first?.(answer);
+  }
+
+  giveAll(answer: T): void {
+    this.#last = { answer };
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve(answer);
+    this.#waiting.clear();
   }
 }
 

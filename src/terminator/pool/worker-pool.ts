@@ -11,7 +11,8 @@ import type {
   WorkerChange,
   WorkerCounters,
 } from '../ipc/messages.ts';
-import type { BoundSocket } from './bound-socket.ts';
+import type { BoundAddress } from './bound-address.ts';
+import { Lanes } from './lanes.ts';
 import { mergeEndpoints } from './merge-endpoints.ts';
 import { WorkerHandle, type WorkerExit } from './worker-handle.ts';
 
@@ -38,7 +39,9 @@ const leastBackoffMs = 200;
 const longestBackoffMs = 10_000;
 /** A worker that lived this long did not die of its start. */
 const provenMs = 10_000;
-/** Workers report every second; one that is silent this long hangs. */
+/** Workers report every second: while one is silent for longer than this, others accept what is meant for it. */
+const doubtfulMs = 4_000;
+/** One that is silent this long hangs. */
 const silentMs = 30_000;
 
 /** Keeps N workers running, tells them what changes, and knows how far they are. */
@@ -46,11 +49,10 @@ export class WorkerPool {
   readonly #deps: WorkerPoolDeps;
   readonly #signal: AbortSignal;
   readonly #workers = new Set<WorkerHandle>();
-  readonly #sockets = new Map<number, BoundSocket>();
+  readonly #lanes: Lanes;
   readonly #ends = new Set<Promise<void>>();
   #count = 0;
   #sequence = 0;
-  #lastSocket = 0;
   #crashes = 0;
   #lookedAt = performance.now();
   #stopping = false;
@@ -59,6 +61,15 @@ export class WorkerPool {
   constructor(deps: WorkerPoolDeps, signal: AbortSignal) {
     this.#deps = deps;
     this.#signal = signal;
+    this.#lanes = new Lanes({
+      keep: (work) => this.#keep(work),
+      onFailed: (worker) => (worker as WorkerHandle).kill(), // the socket is ours and open: it has no excuse
+    });
+  }
+
+  /** How many workers there are meant to be. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Workers that are meant to serve. */
@@ -90,32 +101,27 @@ export class WorkerPool {
 
   setCount(count: number): void {
     this.#count = count;
+    this.#lanes.setCount(count);
     while (this.live.length < count && !this.#stopping) this.#start();
-    for (const worker of this.live.slice(count)) this.#retire(worker);
+    for (const worker of this.live) if (worker.index >= count) this.#retire(worker);
   }
 
   /** Resolves when every worker accepts there; throws an errno name when one cannot. */
-  async listen(socket: BoundSocket): Promise<number> {
-    this.#lastSocket += 1;
-    const id = this.#lastSocket;
-    this.#sockets.set(id, socket);
-    const answers = await Promise.all(this.live.map((worker) => worker.listen(id, socket)));
-    // A worker that died meanwhile is replaced by one that listens, too.
-    const failure = answers.find((code) => code !== undefined && code !== 'ESRCH');
-    if (failure === undefined) return id;
-    await this.unlisten(id);
-    throw new ListenFailed(failure);
+  async listen(address: BoundAddress): Promise<number> {
+    const { id, failure } = await this.#lanes.add(address);
+    if (failure !== undefined) throw new ListenFailed(failure);
+    return id;
   }
 
-  /** Resolves when no worker accepts there any more; the socket can be closed then. */
+  /** Resolves when no worker accepts there any more; the address can be closed then. */
   async unlisten(id: number): Promise<void> {
-    this.#sockets.delete(id);
-    await Promise.all(this.live.map((worker) => worker.unlisten(id)));
+    await this.#lanes.remove(id);
   }
 
   /** Ends all workers gracefully; resolves when none is left. */
   async drain(deadlineMs: number): Promise<void> {
     this.#stopping = true;
+    this.#lanes.close();
     await Promise.all([...this.#workers].map((worker) => worker.drain(deadlineMs)));
     await Promise.all(this.#ends);
   }
@@ -123,36 +129,40 @@ export class WorkerPool {
   /** Ends all workers at once, with whatever they have open. */
   cut(): void {
     this.#stopping = true;
+    this.#lanes.close();
     for (const worker of this.#workers) worker.kill();
   }
 
-  /** Ends workers that have stopped talking; call it every few seconds. */
-  killSilent(): void {
+  /** Takes new connections from workers that have stopped talking, and then ends them; call it every few seconds. */
+  watchSilence(): void {
     const now = performance.now();
     // Whoever was asleep is this process (suspended, or too busy to read): what workers said has yet to be heard.
     const slept = now - this.#lookedAt > silentMs / 2;
     this.#lookedAt = now;
     if (slept) for (const worker of this.#workers) worker.heardAt = now;
-    for (const worker of this.#workers) {
-      if (!worker.draining && now - worker.heardAt > silentMs) worker.kill();
+    for (const worker of this.live) {
+      const silence = now - worker.heardAt;
+      this.#lanes.setHeard(worker, silence <= doubtfulMs);
+      if (silence > silentMs) worker.kill();
     }
   }
 
   #start(): void {
-    const { clock } = this.#deps;
-    const worker = new WorkerHandle(clock.now(), this.#sequence, (from, message) => this.#take(from, message));
+    const taken = new Set(this.live.map(({ index }) => index));
+    let index = 0;
+    while (taken.has(index)) index += 1;
+    const worker = new WorkerHandle(
+      { index, startedAt: this.#deps.clock.now(), applied: this.#sequence },
+      (from, message) => this.#take(from, message),
+    );
     this.#workers.add(worker);
     worker.send(this.#deps.startMessage());
-    for (const [id, socket] of this.#sockets) this.#keep(this.#listenAlone(worker, id, socket));
+    this.#lanes.join(worker);
     this.#keep(worker.exited.then((exit) => this.#ended(worker, exit)));
   }
 
-  async #listenAlone(worker: WorkerHandle, id: number, socket: BoundSocket): Promise<void> {
-    const code = await worker.listen(id, socket);
-    if (code !== undefined && code !== 'ESRCH') worker.kill(); // the socket is ours and open: it has no excuse
-  }
-
   #retire(worker: WorkerHandle): void {
+    this.#lanes.leave(worker);
     this.#keep(worker.drain(this.#deps.startMessage().settings.settings.timeouts.drainMs));
     this.#deps.onProgress();
   }
@@ -165,6 +175,7 @@ export class WorkerPool {
 
   async #ended(worker: WorkerHandle, exit: WorkerExit): Promise<void> {
     this.#workers.delete(worker);
+    this.#lanes.leave(worker);
     this.#deps.onProgress();
     if (worker.draining || this.#stopping) return;
     const { clock, log } = this.#deps;
@@ -200,6 +211,9 @@ export class WorkerPool {
         worker.connections = message.counters.connections;
         worker.endpoints = message.endpoints;
         this.#deps.onCounters(worker, message.counters);
+        break;
+      case 'reclaim':
+        this.#lanes.reclaim(worker, message.id);
         break;
       case 'warning':
         this.#deps.log.warn(message.message, { worker: worker.pid, ...message.fields });

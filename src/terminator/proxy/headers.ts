@@ -30,16 +30,6 @@ export function passableTrailers(trailers: readonly string[]): readonly string[]
   return result;
 }
 
-/** Values of a header in the list, in order. `name` is lower-case. */
-export function headerValues(headers: readonly string[], name: string): string[] {
-  const values: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    const candidate = headers[i] as string;
-    if (candidate.length === name.length && candidate.toLowerCase() === name) values.push(headers[i + 1] as string);
-  }
-  return values;
-}
-
 /** The first value of a header. `name` is lower-case. */
 export function headerValue(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {

@@ -45,15 +45,19 @@ export class Transaction implements AnswerRules {
   call: BackendCall | undefined;
   failure: BackendFailure | undefined;
   bytesIn = 0;
-  readonly #startedAt: number;
+  /** Undefined: nobody wants a record. */
+  readonly #startedAt: number | undefined;
   #firstByteAt: number | undefined;
 
   constructor(inbound: Inbound, outbound: Outbound, options: FrontOptions) {
     this.inbound = inbound;
     this.outbound = outbound;
     this.options = options;
-    this.#startedAt = options.onExchange === undefined ? 0 : performance.now();
-    if (options.onExchange !== undefined) outbound.onClose((outcome) => this.#report(outcome));
+    const { onExchange } = options;
+    if (onExchange === undefined) return;
+    const startedAt = performance.now();
+    this.#startedAt = startedAt;
+    outbound.onClose((outcome) => onExchange(this.#record(outcome, startedAt)));
   }
 
   get hsts(): Hsts | undefined {
@@ -65,7 +69,7 @@ export class Transaction implements AnswerRules {
   }
 
   backendAnswers(): void {
-    if (this.options.onExchange !== undefined) this.#firstByteAt ??= performance.now();
+    if (this.#startedAt !== undefined) this.#firstByteAt ??= performance.now();
   }
 
   /**
@@ -98,10 +102,10 @@ export class Transaction implements AnswerRules {
     this.refuse(status, reason);
   }
 
-  #report({ status, bytes, complete }: Outcome): void {
+  #record({ status, bytes, complete }: Outcome, startedAt: number): ExchangeRecord {
     const { connection, method, authority, host, target, version, headers } = this.inbound;
     const action = this.route?.action;
-    this.options.onExchange?.({
+    return {
       connection,
       method,
       authority,
@@ -113,14 +117,14 @@ export class Transaction implements AnswerRules {
       bytesIn: this.bytesIn,
       bytesOut: bytes,
       complete,
-      durationMs: performance.now() - this.#startedAt,
-      backendMs: this.#firstByteAt === undefined ? undefined : this.#firstByteAt - this.#startedAt,
+      durationMs: performance.now() - startedAt,
+      backendMs: this.#firstByteAt === undefined ? undefined : this.#firstByteAt - startedAt,
       route: this.route?.name,
       backend: action?.kind === 'proxy' ? action.backend : undefined,
       endpoint: this.call?.endpoint,
       failure: this.failure,
       traceId: traceIdOf(headerValue(headers, 'traceparent')),
-    });
+    };
   }
 }
 

@@ -89,9 +89,6 @@ function resolveDots(path: string): string | undefined {
 const encodedDelimiter = /%(?:2[1467-9ABC]|3[AD]|40)/g;
 /** Each splits readers in two, the last two in three: those that do not decode, and the two that disagree afterwards. */
 const differences = [/%2F/, /\\/, /;/, /%(?:2[1467-9ABC]|3[AD]|40)/, /%5C/, /%5C/, /%3B/, /%3B/];
-/** Whoever ends a parameter at its own kind of slash takes another one for a part of it. */
-const slashInParameter = /(?:;|%3B)[^/]*(?:\\|%2F|%5C)/;
-
 function withLenient(path: string): NormalPath {
   let ways = 0;
   for (const difference of differences) if (difference.test(path)) ways += 1;
@@ -101,6 +98,14 @@ function withLenient(path: string): NormalPath {
     .replace(encodedDelimiter, (octet) => String.fromCharCode(Number.parseInt(octet.slice(1), 16)));
   if (unmerged.includes('//')) ways += 1;
   if (ways === 0) return { path, readings: 'one' };
-  const readings = slashInParameter.test(path) ? 'any' : ways === 1 ? 'two' : 'between';
+  const readings = hasSlashInParameter(path) ? 'any' : ways === 1 ? 'two' : 'between';
   return { path, lenient: unmerged.replace(/\/{2,}/g, '/'), readings };
+}
+
+/** Whoever ends a parameter at its own kind of slash takes another one for a part of it. */
+function hasSlashInParameter(path: string): boolean {
+  return path.split('/').some((segment) => {
+    const parameter = segment.search(/;|%3B/);
+    return parameter >= 0 && /\\|%2F|%5C/.test(segment.slice(parameter));
+  });
 }

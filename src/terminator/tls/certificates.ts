@@ -91,17 +91,6 @@ export class WorkerCertificates {
     return this.#hosts.get(host) ?? (await this.#resolve(host));
   }
 
-  /** The bundle that serves a host, for where a context is not enough; throws `terminator.cache-unreadable`. */
-  async material(host: string): Promise<SlotMaterial | undefined> {
-    const state = await this.describe(host);
-    if (state === undefined) return undefined;
-    const { promise, resolve } = Promise.withResolvers<MaterialAnswer>();
-    this.#lookups.material(state.slot, resolve);
-    const found = await promise;
-    if (found === 'unreadable') throw unreadable();
-    return found ?? undefined;
-  }
-
   /**
    * Forgets, at once, what the changes make doubtful, and resolves when every loaded certificate among them is replaced.
    * What cannot be loaded is refused and the old version stays.

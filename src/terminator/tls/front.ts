@@ -8,7 +8,7 @@ import type { HostCertificates, WorkerCertificates } from './certificates.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HandshakeFailure } from './failure.ts';
 import { Handshake, type ConnectionTls, type HandshakeEnd } from './handshake.ts';
-import { Policies } from './policy.ts';
+import { Policies, type ActivePolicy } from './policy.ts';
 import { PolicyContexts } from './policy-contexts.ts';
 import { select } from './selection.ts';
 
@@ -74,9 +74,9 @@ export class TlsFront<Peer> implements HandshakeEnd {
     this.#contexts.setTicketKeys(keys);
   }
 
-  /** A connection may be used for a host only when its `policyId` is this one (421 otherwise). */
-  policyId(host: string): string {
-    return this.#policies.of(host).id;
+  /** What holds for a host. A connection may be used for it only when its `policyId` is this one's (421 otherwise). */
+  policyOf(host: string): ActivePolicy {
+    return this.#policies.of(host);
   }
 
   /** Ends handshakes under way. */

@@ -19,8 +19,11 @@ interface PolicyState {
   readonly tickets: PolicyTickets | undefined;
   /** Everything but the certificate, which each connection is given on its own. */
   shared?: PolicyContext | CertplaneError;
-  /** By the first certificate: node takes trusted CAs from where it takes the certificate, so they share a context. */
-  readonly complete: WeakMap<InUse, CompleteContext>;
+  /**
+   * By the first certificate, where one context has to have all: a connection can be given one certificate only, and
+   * node takes the trusted CAs from where it takes the certificate.
+   */
+  readonly complete: WeakMap<InUse, readonly CompleteContext[]>;
 }
 
 interface CompleteContext {
@@ -39,6 +42,7 @@ export class PolicyContexts {
   readonly #states = new Map<string, PolicyState>();
   #masters: readonly Buffer[];
 
+  /** At least one key. */
   constructor(masters: readonly Buffer[]) {
     this.#masters = masters;
   }
@@ -47,15 +51,19 @@ export class PolicyContexts {
   of(policy: ActivePolicy, certificates: readonly InUse[]): PolicyContext | CertplaneError {
     const state = this.#stateOf(policy);
     const [first, second] = certificates;
-    if (policy.client === undefined || first === undefined) return (state.shared ??= build(policy, state.tickets, []));
-    const known = state.complete.get(first);
-    if (known !== undefined && known.second === second) return known.built;
+    if (first === undefined || (policy.client === undefined && second === undefined))
+      return (state.shared ??= build(policy, state.tickets, []));
+    const known = state.complete.get(first) ?? [];
+    const found = known.find((one) => one.second === second);
+    if (found !== undefined) return found.built;
     const built = build(policy, state.tickets, certificates);
-    state.complete.set(first, { second, built });
+    // A second one that has been replaced is not held on to.
+    const others = known.filter((one) => one.second?.slot !== second?.slot);
+    state.complete.set(first, [...others, { second, built }]);
     return built;
   }
 
-  /** In effect with the next ticket. */
+  /** At least one; in effect with the next ticket. */
   setTicketKeys(masters: readonly Buffer[]): void {
     this.#masters = masters;
     for (const { tickets } of this.#states.values()) tickets?.use(masters);

@@ -1,5 +1,6 @@
 /** Session tickets (RFC 8446 §4.6.1, RFC 5077) of one policy, made with keys derived from those that all workers share. */
 import { hkdfSync, randomFillSync } from 'node:crypto';
+import { CertplaneError } from '../../core/errors.ts';
 import type { TicketKeyAnswer } from './node-tls.ts';
 
 interface TicketKey {
@@ -42,6 +43,7 @@ export class PolicyTickets {
 }
 
 function derive(masters: readonly Buffer[], policyId: string): readonly TicketKey[] {
+  if (masters.length === 0) throw new CertplaneError('internal.unexpected', 'There is no session ticket key.');
   return masters.map((master) => {
     const length = nameLength + macLength + encryptionLength;
     const bytes = Buffer.from(hkdfSync('sha256', master, '', `certplane session tickets ${policyId}`, length));

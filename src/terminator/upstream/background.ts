@@ -12,12 +12,17 @@ export class Background {
   /** `task` ends by itself, or by its signal. */
   run(task: (signal: AbortSignal) => Promise<void>): void {
     if (this.#stop.signal.aborted) return;
-    const running = task(this.#stop.signal).then(undefined, (error: unknown) => {
-      if (!isAbort(error)) throw error;
-    });
+    const running = this.#untilStopped(task).finally(() => this.#running.delete(running));
     this.#running.add(running);
-    const done = (): boolean => this.#running.delete(running);
-    running.then(done, done);
+  }
+
+  /** A failure is a bug and ends the process: without its loops a backend would only look well. */
+  async #untilStopped(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await task(this.#stop.signal);
+    } catch (error) {
+      if (!isAbort(error)) throw error;
+    }
   }
 
   /** Begins to stop. */

@@ -77,7 +77,7 @@ class BackendGroups implements ManagedBackends {
   connect(name: string, connection: CallerConnection, events: ConnectEvents): { abort(): void } {
     const call = new ConnectCall(this.#of(name), connection, events);
     queueMicrotask(() => call.start()); // no event comes before the caller knows what to abort
-    return call;
+    return { abort: () => call.abort() };
   }
 
   update({ backends, files }: BackendsSettings): void {

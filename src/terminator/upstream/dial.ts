@@ -90,11 +90,11 @@ class Dial {
     });
   }
 
-  #secure(socket: TLSSocket, { alpn, watch }: TlsReady): void {
-    watch(socket);
+  #secure(socket: TLSSocket, tls: TlsReady): void {
+    tls.watch(socket);
     this.#watch(socket);
     socket.once('secureConnect', () => {
-      if (alpn === 'h2' && socket.alpnProtocol !== 'h2')
+      if (tls.alpn === 'h2' && socket.alpnProtocol !== 'h2')
         this.#fail('backend-tls', 'the backend does not offer HTTP/2 (ALPN h2)');
       else this.#connected(socket);
     });
@@ -145,8 +145,8 @@ class Dial {
 }
 
 /** For a socket that cannot be read into buffers of ours: TLS inside another socket. */
-function readStream(socket: TLSSocket, { callback }: OnReadOpts): void {
-  socket.on('data', (chunk: Buffer) => callback(chunk.length, chunk));
+function readStream(socket: TLSSocket, reading: OnReadOpts): void {
+  socket.on('data', (chunk: Buffer) => reading.callback(chunk.length, chunk));
 }
 
 /** OpenSSL's and node's reasons, which name certificates and never keys. */

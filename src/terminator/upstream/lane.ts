@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { BackendFailure, CallerConnection } from './backend.ts';
 import { dial, type DialTarget } from './dial.ts';
 import type { Pulse } from './pulse.ts';
-import type { TransportLimits } from './transport.ts';
+import { stopping, type TransportLimits } from './transport.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface LaneWaiter {
@@ -18,6 +18,7 @@ export class Lane {
   readonly #line: WaitingLine<LaneWaiter>;
   readonly #dials = new Map<LaneWaiter, { abort(): void }>();
   readonly #sockets = new Set<Socket>();
+  #destroyed = false;
 
   constructor(target: DialTarget, pulse: Pulse, limits: () => TransportLimits) {
     this.#target = target;
@@ -36,6 +37,10 @@ export class Lane {
 
   /** Exactly one of the waiter's callbacks follows, unless it cancels. */
   acquire(waiter: LaneWaiter): void {
+    if (this.#destroyed) {
+      waiter.onNone(...stopping);
+      return;
+    }
     if (this.full) {
       this.#line.push(waiter);
       return;
@@ -70,9 +75,13 @@ export class Lane {
   }
 
   destroy(): void {
-    this.#line.dismiss('backend-unavailable', 'the terminator is stopping');
-    for (const opening of this.#dials.values()) opening.abort();
-    this.#dials.clear();
+    this.#destroyed = true;
+    this.#line.dismiss(...stopping);
+    for (const [waiter, opening] of this.#dials) {
+      this.#dials.delete(waiter);
+      opening.abort();
+      waiter.onNone(...stopping);
+    }
     for (const socket of this.#sockets) socket.destroy();
   }
 

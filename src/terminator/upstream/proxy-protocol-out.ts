@@ -67,7 +67,7 @@ function addressBytes(address: string): Buffer {
   const [head = '', tail] = embeddedAsHex(address).split('::');
   const front = groups(head);
   const back = tail === undefined ? [] : groups(tail);
-  const middle = new Array<number>(8 - front.length - back.length).fill(0);
+  const middle = Array.from({ length: 8 - front.length - back.length }, () => 0);
   const bytes = Buffer.alloc(16);
   for (const [i, group] of [...front, ...middle, ...back].entries()) bytes.writeUInt16BE(group, i * 2);
   return bytes;

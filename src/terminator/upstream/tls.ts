@@ -1,4 +1,5 @@
 /** TLS towards backends: one secure context per backend and version of our client certificate, sessions per endpoint. */
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   checkServerIdentity,
@@ -10,7 +11,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import type { BackendTls } from '../../core/backend.ts';
-import type { Bundle } from '../../core/bundle.ts';
+import { splitChain, type Bundle } from '../../core/bundle.ts';
 
 export interface TlsReady {
   readonly options: ConnectionOptions;
@@ -54,12 +55,12 @@ export class BackendTlsContext {
   /** Calls back at once where nothing has to be asked for. */
   use(done: (loaded: Loaded) => void): void {
     const { clientCertificateId } = this.settings.tls;
-    if (clientCertificateId === undefined || (!this.#stale && this.#loaded !== undefined)) {
-      done(this.#loaded as Loaded);
-      return;
-    }
     if (this.#waiting !== undefined) {
       this.#waiting.push(done);
+      return;
+    }
+    if (clientCertificateId === undefined || !this.#stale) {
+      done(this.#loaded as Loaded);
       return;
     }
     this.#waiting = [done];
@@ -86,9 +87,10 @@ export class BackendTlsContext {
 
   #load(bundle: Bundle | undefined): void {
     const { tls, files } = this.settings;
-    const missing = tls.caFiles.find((path) => !(files[path] ?? '').includes('-----BEGIN CERTIFICATE-----'));
-    if (missing !== undefined) {
-      this.#loaded = { problem: `the CA file ${missing} cannot be read or has no certificate` };
+    const bad = tls.caFiles.find((path) => !isCertificates(files[path]));
+    if (bad !== undefined) {
+      const what = files[bad] === undefined ? 'cannot be read' : 'has no certificate, or one that cannot be read';
+      this.#loaded = { problem: `the CA file ${bad} ${what}` };
       return;
     }
     try {
@@ -100,11 +102,8 @@ export class BackendTlsContext {
       this.#loaded = { context };
       this.#bundle = bundle;
     } catch {
-      // The last good version stays; OpenSSL's words could quote what they failed on.
-      if (this.#bundle === undefined)
-        this.#loaded = {
-          problem: bundle === undefined ? 'a CA file is not valid PEM' : 'the client certificate cannot be loaded',
-        };
+      // The last good version stays. OpenSSL's words could quote what they failed on.
+      if (this.#bundle === undefined) this.#loaded = { problem: 'the client certificate cannot be loaded' };
     }
   }
 }
@@ -149,6 +148,16 @@ export class EndpointTls {
       };
       done({ options, alpn, watch });
     });
+  }
+}
+
+/** OpenSSL takes what it can from a text and trusts nothing for the rest, without a word. */
+function isCertificates(text: string | undefined): boolean {
+  try {
+    const blocks = splitChain(text ?? '');
+    return blocks.length > 0 && blocks.every((block) => new X509Certificate(block).raw.length > 0);
+  } catch {
+    return false;
   }
 }
 

@@ -50,6 +50,9 @@ export interface TransportLimits {
   readonly idleMs: number;
 }
 
+/** What waiters hear when all connections end. */
+export const stopping: readonly [BackendFailure, string] = ['backend-unavailable', 'the terminator is stopping'];
+
 /** The connections to one endpoint. */
 export interface Transport {
   /** Open connections, those being opened included. */

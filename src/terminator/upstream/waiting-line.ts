@@ -19,6 +19,10 @@ export class WaitingLine<T extends InLine> implements Pulsed {
     this.#waitMs = waitMs;
   }
 
+  *[Symbol.iterator](): Iterator<T> {
+    for (const { one } of this.#line) yield one;
+  }
+
   get length(): number {
     return this.#line.length;
   }

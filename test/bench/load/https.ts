@@ -3,7 +3,7 @@ import { connect, createSecureContext, type SecureContext, type TLSSocket } from
 import { smallBody } from '../bodies.ts';
 
 /** What every connection of the benchmarks negotiates, whatever the server would prefer. */
-export const tlsOffer = {
+const tlsOffer = {
   minVersion: 'TLSv1.3',
   ciphers: 'TLS_AES_128_GCM_SHA256',
   ecdhCurve: 'prime256v1',

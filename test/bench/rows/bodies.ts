@@ -26,6 +26,7 @@ function bodies(direction: 'responses' | 'uploads'): RowFamily {
         ...lab,
         work,
         servers,
+        warmUp: 400,
         load: async ({ port }) => await runWrk({ port, work: load, connections: 4, seconds: lab.seconds }),
       });
       return [compareRow({ work, ours, samples, targets, missing, per })];

@@ -30,6 +30,7 @@ export const handshakes: RowFamily = {
         ...lab,
         work,
         servers,
+        warmUp: 2000,
         load: async ({ port }) =>
           await runClient({
             port,

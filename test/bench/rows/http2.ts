@@ -23,6 +23,7 @@ export const http2: RowFamily = {
       ...lab,
       work,
       servers,
+      warmUp: 20_000,
       load: async ({ port }) =>
         await runHttp2({ port, caPem, name: leaf.name, connections: 8, streams: 8, seconds: lab.seconds }),
     });

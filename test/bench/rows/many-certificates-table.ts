@@ -54,7 +54,7 @@ export function startRow(ours: Times, intake: number, peers: Map<string, Times>,
     aims: startTargets.map((target) => aim(target, ratios[target.peer ?? ''])),
     details,
     notes: [
-      'One start per size. Ours is a restart over the last-good copy, the name asked for is the one announced last.',
+      'The better of two starts per size. Ours is a restart over the last-good copy, the name asked for is the one announced last.',
       `Certificates that are new to it reach the terminator from control at ${millis(intake)} each, while it serves.`,
     ],
   };

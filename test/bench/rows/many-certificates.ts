@@ -29,9 +29,11 @@ import {
 
 const sizes = [1000, 5000, 10_000] as const;
 const startLimitMs = 600_000;
+/** The better one counts: what else the machine does can only make a start longer. */
+const starts = 2;
 
 /**
- * Peers are started once at each size; a start of theirs reads every file. We are started over the last-good copy, which
+ * Peers are started at each size; a start of theirs reads every file. We are started over the last-good copy, which
  * is what a restart or a crash means; how long it takes to get new certificates from control stands beside it.
  */
 export const manyCertificates: RowFamily = {
@@ -78,15 +80,19 @@ async function peerFigures(
 ): Promise<{ times: Times; rssBytes: number }> {
   const times: Times = new Map();
   let rssBytes = Number.NaN;
-  for (const count of steps) {
+  for (const count of steps.flatMap((count) => Array.from({ length: starts }, () => count))) {
     await using server = await begin(count);
-    times.set(count, await served(server, count, lab));
+    note(times, count, await served(server, count, lab));
     if (count === compared) {
       await use(server, lab, 0);
       ({ rssBytes } = memory(server.workers()));
     }
   }
   return { times, rssBytes };
+}
+
+function note(times: Times, count: number, ms: number): void {
+  times.set(count, Math.min(ms, times.get(count) ?? Infinity));
 }
 
 async function served(server: Server, count: number, lab: Lab): Promise<number> {
@@ -112,8 +118,10 @@ async function ourTimes(
       lab.progress(`${start}: from ${have} to ${count} certificates, ${millis(intake)} each`);
       have = count;
     }
-    await ours.restart();
-    times.set(count, await served(ours, count, lab));
+    for (let again = 0; again < starts; again += 1) {
+      await ours.restart();
+      note(times, count, await served(ours, count, lab));
+    }
   }
   return { times, intake };
 }

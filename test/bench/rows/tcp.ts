@@ -23,6 +23,7 @@ export const tcp: RowFamily = {
       ...lab,
       work,
       servers,
+      warmUp: 20_000,
       load: async ({ port }) => await runWrk({ port, work: 'small', connections: 16, seconds: lab.seconds }),
     });
     return [compareRow({ work, ours, samples, targets, missing })];

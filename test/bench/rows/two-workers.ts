@@ -39,6 +39,7 @@ export const twoWorkers: RowFamily = {
       ...lab,
       work,
       servers: [two, alone],
+      warmUp: 40_000,
       load: async ({ port }) => await runWrk({ port, work: 'small', connections: 32, seconds: lab.seconds }),
     });
     const target = { port: two.port, caPem: fixtures.rootPem, name: wrkHost, count: connections };

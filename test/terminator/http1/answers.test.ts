@@ -84,16 +84,17 @@ test('HTTP/1.0 gets no chunks, no 1xx and no trailers: its answer ends with the 
   assert.ok(cut.socket.wasReset, 'only a reset tells that it is not the end');
 });
 
+async function answerTo(method: string, status: number): Promise<string> {
+  const { sent, outcomes } = await answerWith((outbound) => {
+    outbound.head(status, '', length(5), false);
+    outbound.write(small);
+    outbound.end([]);
+  }, `${method} / HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+  assert.deepEqual(outcomes, [{ status, bytes: 0, complete: true }]);
+  return withoutDate(sent);
+}
+
 test('no body where HTTP has none: HEAD, 204, 304; a 204 has no length either', async () => {
-  const answerTo = async (method: string, status: number): Promise<string> => {
-    const { sent, outcomes } = await answerWith((outbound) => {
-      outbound.head(status, '', length(5), false);
-      outbound.write(small);
-      outbound.end([]);
-    }, `${method} / HTTP/1.1\r\nHost: a.test\r\n\r\n`);
-    assert.deepEqual(outcomes, [{ status, bytes: 0, complete: true }]);
-    return withoutDate(sent);
-  };
   assert.equal(await answerTo('HEAD', 200), 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n');
   assert.equal(await answerTo('GET', 304), 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n');
   assert.equal(await answerTo('GET', 204), 'HTTP/1.1 204 No Content\r\n\r\n');
@@ -146,11 +147,12 @@ test('large pieces are passed on as they are, with what stands before them in th
   assert.ok(chunked.sent.endsWith(`\r\n\r\n9c40\r\n${large.toString()}\r\n0\r\n\r\n`));
 });
 
+function ok(outbound: Outbound): void {
+  outbound.head(200, '', length(0), false);
+  outbound.end([]);
+}
+
 test('the last answer of a connection says so: asked for, told to, draining, or after so many', async () => {
-  const ok = (outbound: Outbound): void => {
-    outbound.head(200, '', length(0), false);
-    outbound.end([]);
-  };
   const closing = /\r\nConnection: close\r\n/;
   const asked = await answerWith(ok, `GET / HTTP/1.1\r\nHost: a.test\r\nConnection: x, Close\r\n\r\n${get}`);
   const told = await answerWith((outbound) => {

@@ -220,17 +220,19 @@ test('a body waits until somebody wants it, stops when told to, and goes on', as
   }
 });
 
+/** What becomes of a body that is discarded, with the answer before or after the rest of it. */
+async function discard(texts: readonly string[], late = false) {
+  const { exchanges, socket } = held();
+  await feed(socket, [texts[0] as string]);
+  const { inbound, outbound } = exchanges[0] as (typeof exchanges)[0];
+  inbound.body?.discard();
+  if (!late) answer(outbound, 404, 'no\n');
+  await feed(socket, texts.slice(1));
+  if (late) answer(outbound, 404, 'no\n');
+  return { socket, served: exchanges.length };
+}
+
 test('a body that nobody wants is thrown away within bounds; beyond them the connection ends with the answer', async () => {
-  const discard = async (texts: readonly string[], late = false) => {
-    const { exchanges, socket } = held();
-    await feed(socket, [texts[0] as string]);
-    const { inbound, outbound } = exchanges[0] as (typeof exchanges)[0];
-    inbound.body?.discard();
-    if (!late) answer(outbound, 404, 'no\n');
-    await feed(socket, texts.slice(1));
-    if (late) answer(outbound, 404, 'no\n');
-    return { socket, served: exchanges.length };
-  };
   const piece = 'x'.repeat(10_000);
   const small = await discard([post(60_000), ...Array.from({ length: 6 }, () => piece), get]);
   assert.equal(small.served, 2);
@@ -329,9 +331,11 @@ test('an upgrade accepted at once, while bytes behind it are being read, loses n
   assert.equal(received, 'firstsecond');
 });
 
+function upgradeTo(name: string, more = ''): string {
+  return `GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: ${name}\r\n${more}\r\n`;
+}
+
 test('an upgrade that is refused ends the connection; to anything but a WebSocket it is an ordinary request', async () => {
-  const upgradeTo = (name: string, more = ''): string =>
-    `GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: ${name}\r\n${more}\r\n`;
   const refused = front();
   const socket = connectTo(refused);
   await feed(socket, [`${upgradeTo('websocket')}${get}`]);

@@ -45,41 +45,22 @@ test('requests that come byte by byte are read like those that come at once', as
   const samples = fc.sample(fc.array(requestArbitrary(), { minLength: 2, maxLength: 2 }), { numRuns: 5, seed: 5131 });
   for (const requests of samples) {
     const text = requests.map((request) => request.text).join('');
-    assert.deepEqual(await run([...text]), await run([text]));
+    assert.deepEqual(await run(text.split('')), await run([text]));
   }
 });
 
 /** What mutations put in: whatever begins, ends or separates something. */
-const pokes = [
-  '',
-  '\r',
-  '\n',
-  '\r\n',
-  '\r\n\r\n',
-  ' ',
-  '\t',
-  ':',
-  ',',
-  ';',
-  '\0',
-  '\x0b',
-  '\x7f',
-  '0',
-  '1',
-  'f',
-  'x',
-  '/',
-  '#',
-  'chunked',
-];
+const pokes = '|\r|\n|\r\n|\r\n\r\n| |\t|:|,|;|\0|\x0b|\x7f|0|1|f|x|/|#|chunked'.split('|');
 const inserts = [
-  ...[
-    'Content-Length: 1\r\n',
-    'Content-Length: 0\r\n',
-    'Transfer-Encoding: chunked\r\n',
-    'Transfer-Encoding: identity\r\n',
-  ],
-  ...['Transfer-Encoding : chunked\r\n', ' folded\r\n', 'Host: b.test\r\n', 'Connection: close\r\n', 'X: \r'],
+  'Content-Length: 1\r\n',
+  'Content-Length: 0\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Transfer-Encoding: identity\r\n',
+  'Transfer-Encoding : chunked\r\n',
+  ' folded\r\n',
+  'Host: b.test\r\n',
+  'Connection: close\r\n',
+  'X: \r',
 ];
 const mutation = fc.record({
   at: fc.nat(600),
@@ -172,7 +153,11 @@ async function nodeReads(text: string): Promise<Comparable[]> {
   server.emit('connection', socket);
   await feed(socket, [text]);
   socket.destroy();
-  return read.filter(({ complete }) => complete).map((entry) => ({ ...entry, target: originForm(entry.target) }));
+  return read
+    .filter(({ complete }) => complete)
+    .map(({ method, target, headers, body, trailers }) => {
+      return { method, target: originForm(target), headers, body, trailers };
+    });
 }
 
 /** Ours tells the authority of an absolute target apart. */

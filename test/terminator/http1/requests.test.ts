@@ -36,12 +36,13 @@ test('a request is read with everything it says, and the values come without the
   ]);
 });
 
+async function targets(line: string): Promise<string[]> {
+  const { seen, statuses } = await exchange(`${line} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+  assert.deepEqual(statuses, [200], line);
+  return seen.flatMap(({ target, authority, host }) => [target, authority, host]);
+}
+
 test('a target may be absolute, or an asterisk for OPTIONS; the authority in it counts', async () => {
-  const targets = async (line: string): Promise<string[]> => {
-    const { seen, statuses } = await exchange(`${line} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
-    assert.deepEqual(statuses, [200], line);
-    return seen.flatMap(({ target, authority, host }) => [target, authority, host]);
-  };
   assert.deepEqual(await targets('OPTIONS *'), ['*', 'a.test', 'a.test']);
   assert.deepEqual(await targets('GET http://b.test:81/x?y'), ['/x?y', 'b.test:81', 'b.test']);
   assert.deepEqual(await targets('GET HTTPS://B.test?y'), ['/?y', 'B.test', 'b.test']);
@@ -236,7 +237,7 @@ const badChunks: Record<string, readonly [body: string, reason: string]> = {
   'a bare carriage return behind a size': ['1\ra\r\n', 'malformed chunk size'],
   'a bare line feed in an extension': ['1;a\nb\r\n', 'malformed or too large chunk extension'],
   'a NUL in an extension': ['1;a\0\r\n', 'malformed or too large chunk extension'],
-  'extensions without end': [`${'1;a=bcdefghijklmnop\r\nx\r\n'.repeat(300)}`, 'malformed or too large chunk extension'],
+  'extensions without end': ['1;a=bcdefghijklmnop\r\nx\r\n'.repeat(300), 'malformed or too large chunk extension'],
   'data that is longer': ['1\r\nab\r\n', 'a chunk is longer or shorter than it says'],
   'a bare line feed behind data': ['1\r\na\n1', 'a chunk is longer or shorter than it says'],
   'a bare carriage return behind data': ['1\r\na\r1', 'a chunk is longer or shorter than it says'],
@@ -256,16 +257,22 @@ for (const [what, [body, reason]] of Object.entries(badChunks)) {
   });
 }
 
+function withValue(bytes: number): string {
+  return `GET / HTTP/1.1\r\nHost: a.test\r\nX: ${'x'.repeat(bytes)}\r\n\r\n`;
+}
+
+function fields(count: number): string {
+  return `GET / HTTP/1.1\r\nHost: a.test\r\n${'A: b\r\n'.repeat(count)}\r\n`;
+}
+
 test('the limits of a head: bytes, fields, and a request line of its own', async () => {
   const limits = { headerBytes: 200, headerCount: 3 };
-  const withValue = (bytes: number): string => `GET / HTTP/1.1\r\nHost: a.test\r\nX: ${'x'.repeat(bytes)}\r\n\r\n`;
   const room = 200 - withValue(0).length;
   assert.deepEqual((await exchange(withValue(room), { limits })).statuses, [200]);
   assert.deepEqual((await exchange(withValue(room + 1), { limits })).statuses, [431]);
   assert.deepEqual((await exchange(withValue(5_000).slice(0, 300), { limits })).statuses, [431], 'before its end');
   assert.deepEqual((await exchange(`GET /${'x'.repeat(300)}`, { limits })).statuses, [414], 'before its end');
   assert.deepEqual((await exchange(`GET /${'x'.repeat(300)} HTTP/1.1\r\n\r\n`, { limits })).statuses, [414]);
-  const fields = (count: number): string => `GET / HTTP/1.1\r\nHost: a.test\r\n${'A: b\r\n'.repeat(count)}\r\n`;
   assert.deepEqual((await exchange(fields(2), { limits })).statuses, [200]);
   assert.deepEqual((await exchange(fields(3), { limits })).statuses, [431]);
 });

@@ -40,7 +40,7 @@ export interface Front {
   readonly seen: Seen[];
   readonly refused: number[];
   /** Time for deadlines passes. */
-  pass(ms: number): void;
+  readonly pass: (ms: number) => void;
 }
 
 export interface FrontOptions {
@@ -83,10 +83,8 @@ export function front(options: FrontOptions = {}): Front {
 function see({ method, target, authority, host, version, headers, body, upgrade }: Inbound): Seen {
   const framing = body?.framing ?? 'none';
   const complete = body === undefined;
-  return {
-    ...{ method, target, authority, host, version, headers: [...headers], framing, upgrade },
-    ...{ body: '', trailers: [], complete },
-  };
+  const said = { method, target, authority, host, version, headers: [...headers], upgrade };
+  return { ...said, framing, body: '', trailers: [], complete };
 }
 
 /** Reads the body into what was seen, then goes on. */

@@ -18,10 +18,13 @@ interface Outcome {
   readonly seen: readonly string[];
 }
 
+function idOf({ headers }: IncomingMessage): string {
+  return headers.host?.slice(0, 2) ?? '';
+}
+
 /** A strict backend that notes what reaches it, by the first label of the Host. */
 async function notingBackend() {
   const seen = new Map<string, string[]>();
-  const idOf = ({ headers }: IncomingMessage): string => headers.host?.slice(0, 2) ?? '';
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('latin1').on('data', (text: string) => (body += text));

@@ -110,3 +110,88 @@ test('whatever is put in and taken out, the answer covers the host and nothing v
     }),
   );
 });
+
+test('a host that is bound is served by that certificate alone, whatever else covers it', () => {
+  const table = tableOf(entry('feed one', ['www.a.test'], { certificateId: 'one' }));
+  table.set(entry('feed two', ['*.a.test'], { certificateId: 'two', notAfter: now - 1 }));
+  assert.deepEqual(table.bind(new Map([['www.a.test', 'two']])), ['www.a.test']);
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'feed two', 'even when it has expired');
+  assert.deepEqual(
+    table
+      .bind(
+        new Map([
+          ['*.a.test', 'one'],
+          ['x.a.test', 'three'],
+        ]),
+      )
+      .toSorted(),
+    ['*.a.test', 'www.a.test', 'x.a.test'],
+  );
+  assert.equal(table.resolve('www.a.test', now)?.slot, 'feed one');
+  assert.equal(table.resolve('y.a.test', now), undefined);
+  assert.deepEqual(
+    [...table.unserved(now)],
+    [
+      ['*.a.test', 'one'],
+      ['x.a.test', 'three'],
+    ],
+  );
+  assert.deepEqual(table.bind(new Map()).toSorted(), ['*.a.test', 'x.a.test']);
+  assert.equal(table.resolve('y.a.test', now)?.slot, 'feed two');
+});
+
+test('a certificate that serves nothing but a host bound to it counts as served', () => {
+  const wide = entry('feed wide', ['*.a.test'], { certificateId: 'wide' });
+  const table = tableOf(wide, entry('feed better', ['*.a.test'], { notAfter: now + 9_000 }));
+  assert.equal(table.serves(wide, now), false);
+  table.bind(new Map([['www.a.test', 'wide']]));
+  assert.equal(table.serves(wide, now), true);
+});
+
+test('the other kind of key is an alternative: of the same source, valid now, and not for a bound host', () => {
+  const ecdsa = entry('feed ec', ['a.test', '*.a.test'], { keyAlgorithm: 'ECDSA P-256', notAfter: now + 9_000 });
+  const rsa = entry('feed rsa', ['a.test'], { keyAlgorithm: 'RSA 2048' });
+  const table = tableOf(ecdsa, rsa);
+  const alternative = (host: string): string | undefined => {
+    const best = table.resolve(host, now);
+    return best && table.alternative(host, best, now)?.slot;
+  };
+  assert.equal(alternative('a.test'), 'feed rsa');
+  assert.equal(alternative('x.a.test'), undefined);
+  assert.equal(table.serves(rsa, now), true);
+  assert.deepEqual([...table.conflicts(now)], []);
+  table.set(entry('feed wide', ['*.a.test'], { keyAlgorithm: 'RSA 3072' }));
+  assert.equal(alternative('x.a.test'), 'feed wide');
+  for (const change of [
+    { source: 'files' },
+    { notAfter: now },
+    { keyAlgorithm: undefined },
+    { keyAlgorithm: 'ed25519' },
+  ]) {
+    table.set({ ...rsa, ...change });
+    assert.equal(alternative('a.test'), undefined, JSON.stringify(change));
+  }
+  table.set(rsa);
+  table.bind(new Map([['a.test', ecdsa.certificateId]]));
+  assert.equal(alternative('a.test'), undefined);
+});
+
+test('several certificates for one name are a conflict that says which one serves, and why', () => {
+  const reasons = (a: Partial<TableEntry>, b: Partial<TableEntry>): string[] =>
+    [...tableOf(entry('a', ['a.test'], a), entry('b', ['a.test'], b)).conflicts(now)].map(
+      ({ name, serves, loses, because }) => `${name} ${serves.slot} ${loses.slot} ${because}`,
+    );
+  assert.deepEqual(reasons({}, { notAfter: now }), ['a.test a b valid']);
+  assert.deepEqual(reasons({ rank: 1 }, {}), ['a.test b a rank']);
+  assert.deepEqual(reasons({}, { notAfter: now + 2_000 }), ['a.test b a later-end']);
+  assert.deepEqual(reasons({}, {}), ['a.test a b arbitrary']);
+  assert.deepEqual(reasons({ fingerprint256: 'x' }, { fingerprint256: 'x' }), [], 'the same one, from two places');
+  const table = tableOf(entry('a', ['a.test']), entry('b', ['a.test'], { rank: 1 }));
+  table.bind(new Map([['a.test', 'b']]));
+  assert.deepEqual(
+    [...table.conflicts(now)].map(({ serves, because }) => [serves.slot, because]),
+    [['b', 'bound']],
+  );
+  table.delete('b');
+  assert.deepEqual([...table.conflicts(now)], []);
+});

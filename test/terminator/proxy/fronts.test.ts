@@ -81,8 +81,8 @@ test('what no route takes is answered with the reason, and its body is thrown aw
 
 test('a route whose backend does not exist is answered 503, and only that one', () => {
   const world = worldWith([]);
-  const routes = () => compileRoutes([proxyRoute('a.test', 'gone', '/x'), proxyRoute('a.test', 'b')], { b: {} });
-  const front = new HttpsFront({ ...world.options, routes });
+  const table = compileRoutes([proxyRoute('a.test', 'gone', '/x'), proxyRoute('a.test', 'b')], { b: {} });
+  const front = new HttpsFront({ ...world.options, routes: () => table });
   const seen = new Seen();
   front.handle(inboundWith({ target: '/x' }), seen);
   front.handle(inboundWith({ target: '/y' }), new Seen());

@@ -179,9 +179,9 @@ test('never (§5.13): a policy whose CA file or revocation list is missing lets 
     assert.equal(reason, 'policy-unusable');
     assert.match(error.code ?? '', /ALERT_INTERNAL_ERROR/);
     assert.equal(front.warnings.length, 1);
-    const before = front.front.policyId('a.test');
+    const before = front.front.policyOf('a.test').id;
     front.configure({ tls: { clientCertificates: undefined } });
-    assert.notEqual(front.front.policyId('a.test'), before);
+    assert.notEqual(front.front.policyOf('a.test').id, before);
     front.configure(options({ crlFile: '/crl' }));
     assert.equal((await front.handshake(shown(direct))).tls.identity?.verified, true, 'as soon as they are there');
   }

@@ -70,8 +70,8 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const session = await front.session(only);
     assert.equal(await resumes(front, session, 'b.test'), false);
     assert.equal(await resumes(front, session), true);
-    assert.notEqual(front.front.policyId('b.test'), front.front.policyId('a.test'));
-    assert.equal(front.front.policyId('c.test'), front.front.policyId('a.test'));
+    assert.notEqual(front.front.policyOf('b.test').id, front.front.policyOf('a.test').id);
+    assert.equal(front.front.policyOf('c.test').id, front.front.policyOf('a.test').id);
   });
 
   test(`${version}: without session tickets nothing is resumed`, async () => {

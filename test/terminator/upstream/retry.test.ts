@@ -42,7 +42,7 @@ test('a request that may be repeated is, on another endpoint, at most as often a
   for (let i = 0; i < 4; i += 1) assert.equal((await send(backends, 'one')).status, 200);
   assert.equal(asked, 2, 'every second request began at the bad one');
   const outcomes = [await send(backends, 'none'), await send(backends, 'none')].map(({ failure }) => failure);
-  assert.deepEqual(outcomes.toSorted(), ['backend-reset', undefined]);
+  assert.deepEqual(new Set(outcomes), new Set(['backend-reset', undefined]));
   asked = 0;
   assert.equal((await send(backends, 'all')).failure, 'backend-reset');
   assert.equal(asked, 2, 'each endpoint once');

@@ -293,6 +293,11 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     this.#keeper.onGone(this);
   };
 
+  /** Ends it, and the request on it. */
+  cut(failure: BackendFailure, detail: string): void {
+    this.#fail(failure, detail);
+  }
+
   #fail(failure: BackendFailure, detail: string): void {
     const owner = this.#owner;
     this.destroy();

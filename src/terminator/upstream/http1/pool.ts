@@ -1,7 +1,7 @@
 import type { CallerConnection } from '../backend.ts';
 import { dial, type DialTarget } from '../dial.ts';
 import type { Pulse } from '../pulse.ts';
-import type { Transport, TransportLimits, Waiter } from '../transport.ts';
+import { stopping, type Transport, type TransportLimits, type Waiter } from '../transport.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import { Http1Connection, type ConnectionKeeper } from './connection.ts';
 import type { Rest } from './rest.ts';
@@ -15,7 +15,7 @@ const longestIdleMs = 60_000;
 export interface PoolOptions {
   readonly target: DialTarget;
   readonly pulse: Pulse;
-  limits(): TransportLimits;
+  readonly limits: () => TransportLimits;
 }
 
 /** HTTP/1.1 connections to one endpoint; the one used last is used first, so that the rest can age. */
@@ -31,6 +31,7 @@ export class Http1Pool implements Transport, ConnectionKeeper {
   /** Connections that will be idle in the next turn. */
   #resting = 0;
   #closed = false;
+  #destroyed = false;
 
   constructor({ target, pulse, limits }: PoolOptions, rest: Rest) {
     this.#target = target;
@@ -50,6 +51,10 @@ export class Http1Pool implements Transport, ConnectionKeeper {
   }
 
   acquire(waiter: Waiter, fresh: boolean): void {
+    if (this.#destroyed) {
+      waiter.onNone(...stopping);
+      return;
+    }
     const { upgrade, connection } = waiter.request;
     const idle = fresh || upgrade !== undefined ? undefined : this.#takeIdle(connection);
     if (idle !== undefined) {
@@ -132,11 +137,15 @@ export class Http1Pool implements Transport, ConnectionKeeper {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     this.close();
-    this.#line.dismiss('backend-unavailable', 'the terminator is stopping');
-    for (const one of this.#dials.values()) one.abort();
-    this.#dials.clear();
-    for (const connection of this.#connections) connection.destroy();
+    this.#line.dismiss(...stopping);
+    for (const [waiter, opening] of this.#dials) {
+      this.#dials.delete(waiter);
+      opening.abort();
+      waiter.onNone(...stopping);
+    }
+    for (const connection of this.#connections) connection.cut(...stopping);
   }
 
   #open(waiter: Waiter): void {

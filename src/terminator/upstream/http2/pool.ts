@@ -1,20 +1,20 @@
 import type { BackendFailure, CallerConnection } from '../backend.ts';
 import { dial, type DialTarget } from '../dial.ts';
 import type { Pulse } from '../pulse.ts';
-import type { Transport, TransportLimits, Waiter } from '../transport.ts';
+import { stopping, type Transport, type TransportLimits, type Waiter } from '../transport.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import { Http2Carrier } from './carrier.ts';
 import { Http2Session, type SessionKeeper } from './session.ts';
 
 /** Where the settings name no limit. */
 const mostSessions = 64;
-/** One session is opened for so many who wait; what the backend really takes is known only then. */
-const waitersPerSession = 100;
+/** Streams of a session, as far as nobody knows better. */
+const usualStreams = 100;
 
 export interface Http2PoolOptions {
   readonly target: DialTarget;
   readonly pulse: Pulse;
-  limits(): TransportLimits;
+  readonly limits: () => TransportLimits;
 }
 
 /** HTTP/2 sessions to one endpoint: few, shared by all requests, another one where the streams of the present ones run out. */
@@ -26,8 +26,11 @@ export class Http2Pool implements Transport, SessionKeeper {
   readonly #sessions = new Set<Http2Session>();
   readonly #all = new Set<Http2Session>();
   readonly #line: WaitingLine<Waiter>;
-  readonly #dials = new Set<{ abort(): void }>();
+  readonly #dials = new Set<{ readonly caller: CallerConnection | undefined; abort(): void }>();
+  /** Streams that the last session took. */
+  #perSession = usualStreams;
   #closed = false;
+  #destroyed = false;
 
   constructor({ target, pulse, limits }: Http2PoolOptions) {
     this.#target = target;
@@ -47,13 +50,17 @@ export class Http2Pool implements Transport, SessionKeeper {
   }
 
   acquire(waiter: Waiter): void {
+    if (this.#destroyed) {
+      waiter.onNone(...stopping);
+      return;
+    }
     const session = this.#withRoom(waiter.request.connection);
     if (session !== undefined) {
       waiter.onCarrier(new Http2Carrier(session));
       return;
     }
     this.#line.push(waiter);
-    this.#openMore(waiter.request.connection);
+    this.#openMore();
   }
 
   cancel(waiter: Waiter): void {
@@ -95,7 +102,8 @@ export class Http2Pool implements Transport, SessionKeeper {
     return { abort };
   }
 
-  onUsable(): void {
+  onUsable(session: Http2Session): void {
+    this.#perSession = Math.max(1, session.most);
     this.#serve();
   }
 
@@ -106,12 +114,12 @@ export class Http2Pool implements Transport, SessionKeeper {
   onRetired(session: Http2Session, failure: BackendFailure | undefined, detail: string): void {
     this.#sessions.delete(session);
     if (failure !== undefined) this.#failed(failure, detail);
-    else if (this.#line.length > 0) this.#openMore(session.caller);
+    else if (this.#line.length > 0) this.#openMore();
   }
 
   onGone(session: Http2Session): void {
     this.#all.delete(session);
-    if (this.#line.length > 0) this.#openMore(session.caller);
+    if (this.#line.length > 0) this.#openMore();
   }
 
   close(): void {
@@ -121,7 +129,8 @@ export class Http2Pool implements Transport, SessionKeeper {
 
   destroy(): void {
     this.#closed = true;
-    this.#line.dismiss('backend-unavailable', 'the terminator is stopping');
+    this.#destroyed = true;
+    this.#line.dismiss(...stopping);
     for (const opening of this.#dials) opening.abort();
     this.#dials.clear();
     for (const session of this.#all) session.destroy();
@@ -132,9 +141,10 @@ export class Http2Pool implements Transport, SessionKeeper {
     while (this.#line.length > 0) {
       const waiter = this.#line.shiftWhere((one) => this.#withRoom(one.request.connection) !== undefined);
       const session = waiter === undefined ? undefined : this.#withRoom(waiter.request.connection);
-      if (waiter === undefined || session === undefined) return;
+      if (waiter === undefined || session === undefined) break;
       waiter.onCarrier(new Http2Carrier(session));
     }
+    if (this.#line.length > 0) this.#openMore();
   }
 
   #withRoom(caller: CallerConnection): Http2Session | undefined {
@@ -143,32 +153,43 @@ export class Http2Pool implements Transport, SessionKeeper {
     return undefined;
   }
 
-  #openMore(caller: CallerConnection | undefined): void {
-    const { maxConnections } = this.limits();
-    if (this.open >= (maxConnections || mostSessions)) return;
-    // With a PROXY header each session is one client's, so nobody else's is worth waiting for.
-    const own = this.#target.proxyProtocol !== undefined;
-    const coming = this.#dials.size + [...this.#sessions].filter((session) => !session.usable).length;
-    if (!own && this.#line.length <= coming * waitersPerSession) return;
-    const announced = own ? caller : undefined;
+  /** Opens as many sessions as those who wait need. With a PROXY header each session is one client's. */
+  #openMore(): void {
+    const most = this.limits().maxConnections || mostSessions;
+    if (this.#target.proxyProtocol !== undefined) {
+      const coming = new Set([...this.#dials, ...this.#sessions].map(({ caller }) => caller));
+      for (const { request } of this.#line)
+        if (this.open < most && !coming.has(request.connection)) {
+          coming.add(request.connection);
+          this.#open(request.connection);
+        }
+      return;
+    }
+    let coming = this.#dials.size + [...this.#sessions].filter((session) => !session.usable).length;
+    for (; this.open < most && this.#line.length > coming * this.#perSession; coming += 1) this.#open(undefined);
+  }
+
+  /** `caller`: whom its PROXY header names. */
+  #open(caller: CallerConnection | undefined): void {
+    const one = { caller, abort: () => opening.abort() };
     const opening = dial(
       this.#target,
       { caller },
       {
         onConnected: (socket) => {
-          this.#dials.delete(opening);
-          const session = new Http2Session(socket, this.#target.tls !== undefined, this, announced);
+          this.#dials.delete(one);
+          const session = new Http2Session(socket, this.#target.tls !== undefined, this, caller);
           this.#sessions.add(session);
           this.#all.add(session);
           if (this.#closed && this.#line.length === 0) session.close();
         },
         onFailure: (failure, detail) => {
-          this.#dials.delete(opening);
+          this.#dials.delete(one);
           this.#failed(failure, detail);
         },
       },
     );
-    this.#dials.add(opening);
+    this.#dials.add(one);
   }
 
   /** A session could not be opened: those who wait are told, unless another one is on its way. */

@@ -102,6 +102,11 @@ export class Http2Session implements Pulsed {
     return this.#usable && !this.#retired && this.#carriers.size < this.#most && !this.#session.closed;
   }
 
+  /** Streams that it takes at once. */
+  get most(): number {
+    return this.#most;
+  }
+
   /** Its settings have come. */
   get usable(): boolean {
     return this.#usable;
@@ -143,7 +148,7 @@ export class Http2Session implements Pulsed {
   }
 
   request(headers: readonly string[], options: { endStream: boolean; waitForTrailers: boolean }): ClientHttp2Stream {
-    return this.#session.request(headers as string[], options);
+    return this.#session.request(headers, options);
   }
 
   /** Whether the backend has surely not begun with a stream that was lost. */

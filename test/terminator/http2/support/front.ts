@@ -3,7 +3,13 @@ import { connect as connectHttp2, type ClientHttp2Session, type SecureClientSess
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { defaultLimits, defaultTimeouts } from '../../../../src/core/terminator.ts';
 import { createHttp2, type Http2 } from '../../../../src/terminator/http2/http2.ts';
-import { answer, type Connection, type Inbound, type Outbound, type Outcome } from '../../../../src/terminator/proxy/exchange.ts';
+import {
+  answer,
+  type Connection,
+  type Inbound,
+  type Outbound,
+  type Outcome,
+} from '../../../../src/terminator/proxy/exchange.ts';
 import { until } from '../../../support/until.ts';
 import { FramePeer } from './peer.ts';
 
@@ -91,14 +97,14 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
     server.close();
     await once(server, 'close');
   });
+  const parts = stack.move();
   const socket = async (): Promise<Socket> => {
     const raw = connect({ port, host: '127.0.0.1', noDelay: true });
-    stack.defer(() => void raw.destroy());
+    parts.defer(() => void raw.destroy());
     raw.on('error', () => undefined);
     await once(raw, 'connect');
     return raw;
   };
-  const parts = stack.move();
   return {
     port,
     http2,
@@ -119,8 +125,8 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
         createConnection: () => connect(port, '127.0.0.1'),
       });
       session.on('error', () => undefined);
-      parts.defer(() => void session.destroy());
-      await until(() => session.remoteSettings.enableConnectProtocol !== undefined, { what: 'SETTINGS', everyMs: 2 });
+      parts.defer(() => session.destroy());
+      await until(() => session.remoteSettings.enableConnectProtocol === true, { what: 'SETTINGS', everyMs: 2 });
       return session;
     },
     peer: async () => {

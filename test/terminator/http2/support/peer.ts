@@ -1,10 +1,8 @@
 import type { Socket } from 'node:net';
-import { fieldOf, type Field } from '../../../../src/terminator/http2/hpack-field.ts';
+import type { Field } from '../../../../src/terminator/http2/hpack-field.ts';
 import { HpackDecoder } from '../../../../src/terminator/http2/hpack-decoder.ts';
 import { errorCode, flag, frameType, preface } from '../../../../src/terminator/http2/protocol.ts';
 import { until } from '../../../support/until.ts';
-
-export { fieldOf };
 
 export interface Frame {
   readonly type: number;

@@ -2,18 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, constants, type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
 import test from 'node:test';
-import { startBackend, type Echo } from '../support/backend.ts';
-import { until } from '../support/until.ts';
-import { proxyRoute, respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';
-import { rawBackend } from './support/raw.ts';
-
-interface Answer {
-  status: number;
-  headers: Record<string, unknown>;
-  body: string;
-  trailers: Record<string, unknown>;
-  rst: number;
-}
+import { startBackend, type Echo } from '../../support/backend.ts';
+import { until } from '../../support/until.ts';
+import { proxyRoute, respondRoute, startTerminator, type TestTerminator } from '../support/harness.ts';
+import { ask } from './support/ask.ts';
+import { rawBackend } from '../support/raw.ts';
 
 async function sessionTo(terminator: TestTerminator, host = 'a.test'): Promise<ClientHttp2Session> {
   const socket = await terminator.handshake(host, { ALPNProtocols: ['h2'] });
@@ -21,23 +14,6 @@ async function sessionTo(terminator: TestTerminator, host = 'a.test'): Promise<C
   const session = connect(`https://${host}`, { createConnection: () => socket });
   session.on('error', () => undefined);
   return session;
-}
-
-async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: string): Promise<Answer> {
-  const stream = session.request({ ':path': '/', ...headers }, { endStream: body === undefined });
-  if (body !== undefined) stream.end(body);
-  const answer: Answer = { status: 0, headers: {}, body: '', trailers: {}, rst: 0 };
-  stream.setEncoding('utf8');
-  stream.on('response', (found) => {
-    answer.status = Number(found[':status']);
-    answer.headers = found;
-  });
-  stream.on('trailers', (found) => (answer.trailers = found));
-  stream.on('data', (chunk: string) => (answer.body += chunk));
-  stream.on('error', () => undefined);
-  await new Promise<void>((resolve) => void stream.once('close', resolve));
-  answer.rst = stream.rstCode ?? 0;
-  return answer;
 }
 
 async function served(options: Parameters<typeof startTerminator>[0]): Promise<TestTerminator> {
@@ -125,7 +101,7 @@ test('a backend that breaks off is a stream error, one that is down a 502, and t
   assert.deepEqual([cut.body, cut.rst], ['begin', constants.NGHTTP2_INTERNAL_ERROR], 'without a length, too');
   const dead = await ask(session, { ':path': '/dead' });
   assert.deepEqual([dead.status, dead.body], [502, '502 Bad Gateway: backend-refused\n']);
-  assert.equal((await ask(session, {})).status, 200);
+  assert.equal((await ask(session)).status, 200);
   session.close();
 });
 
@@ -179,8 +155,8 @@ test('never (§5.3): an HTTP/2 session lives through rotations, also while it st
 test('requests behind the GOAWAY of their client are answered', async () => {
   await using terminator = await served({ routes: [respondRoute('a.test', 'last')] });
   const session = await sessionTo(terminator);
-  await ask(session, {});
-  const last = ask(session, {});
+  await ask(session);
+  const last = ask(session);
   session.close(); // goes out before the request
   assert.equal((await last).body, 'last');
   await once(session, 'close');
