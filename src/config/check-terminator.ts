@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { splitChain } from '../core/bundle.ts';
+import { wrongWithTicketKeys } from '../core/ticket-key-file.ts';
 import type { TerminatorSettings } from '../core/terminator.ts';
 import { readSmallFile } from './paths.ts';
 import type { ProblemList } from './problems.ts';
@@ -107,16 +108,8 @@ function lookAtRevocations(text: string): Look {
   }
 }
 
-const keyBytes = 48;
-
 /** Never repeats a line: they are secrets. */
 function lookAtKeys(text: string): Look {
-  const lines = text.split('\n').map((line) => line.trim());
-  const wrong = lines.findIndex((line) => line !== '' && !isKey(line));
-  if (wrong >= 0) return { error: `has a line (${wrong + 1}) that is not ${keyBytes} bytes in base64` };
-  return lines.some((line) => line !== '') ? {} : { error: 'is empty' };
-}
-
-function isKey(line: string): boolean {
-  return /^[A-Za-z0-9+/]{64}$/.test(line) && Buffer.from(line, 'base64').length === keyBytes;
+  const wrong = wrongWithTicketKeys(text);
+  return wrong === undefined ? {} : { error: `cannot be used: ${wrong.charAt(0).toLowerCase()}${wrong.slice(1, -1)}` };
 }

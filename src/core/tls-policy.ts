@@ -24,9 +24,9 @@ export interface Hsts {
 
 export interface TlsPolicy {
   readonly minVersion: TlsVersion;
-  /** TLS 1.2 cipher suites, OpenSSL names in order of preference; those of TLS 1.3 are OpenSSL's own. */
+  /** TLS 1.2 cipher suites by OpenSSL's names; those of TLS 1.3 are OpenSSL's own. The client's preference decides. */
   readonly ciphers: readonly string[];
-  /** Groups for the key exchange, in order of preference. */
+  /** Groups for the key exchange. The client's preference decides. */
   readonly curves: readonly string[];
   readonly sessionTickets: boolean;
   readonly alpn: readonly ('h2' | 'http/1.1')[];
@@ -61,4 +61,4 @@ export const tlsPresets = {
   },
 } as const satisfies Record<string, TlsPolicy>;
 
-export type TlsPreset = keyof typeof tlsPresets;
+type TlsPreset = keyof typeof tlsPresets;

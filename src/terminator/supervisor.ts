@@ -59,7 +59,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #unopened = false;
   #firstSet = false;
   #crashedAt = 0;
-  #acceptedShrinkAt: number | undefined;
   #drained: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -94,6 +93,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
       clock,
       problems: this.#problems,
       apply: (change) => this.#pool.apply([change]),
+      current: (slot) => this.#holdings.current(slot),
       onFiles: () => this.#tellSettings(),
     });
     this.#turns = new Turns({
@@ -117,7 +117,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
         }),
         resolve: (host) => this.#holdings.resolve(host),
         currentVersion: (slot) => this.#holdings.current(slot)?.versionId,
-        material: (slot) => this.#holdings.material(slot),
+        material: (slot) => this.#tlsInputs.stapled(this.#holdings.material(slot)),
         onProgress: () => this.#progressed(),
         onCounters: (_worker, counters) => this.#metrics.count(counters),
         onRefused: (refusal) => {
@@ -162,7 +162,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
     try {
       const restored = await this.#holdings.restore();
       this.#readers.restore(restored);
-      this.#acceptedShrinkAt = restored.settings?.acceptShrinkAt;
       this.#firstSet = this.#holdings.size > 0;
       const settings = this.#options.settings ?? restored.settings;
       const [error] = settings === undefined ? [] : await this.#configure(settings);
@@ -237,7 +236,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     }
     this.#holdings.keepSettings(name, item.settings);
     await this.#configure(item.settings);
-    this.#acceptShrink(item.settings.acceptShrinkAt);
+    this.#readers.acceptShrink(item.settings.acceptShrinkAt);
   }
 
   otherRemoved(key: FeedKey): void {
@@ -265,17 +264,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
   }
 
   // Everything else
-
-  /** Not awaited by whoever tells of it: the feed's own reader may be the one that holds something. */
-  #acceptShrink(at: number | undefined): void {
-    if (at === undefined || at === this.#acceptedShrinkAt) return;
-    this.#acceptedShrinkAt = at;
-    this.#tasks.push(
-      this.confirmShrink().catch((error: unknown) => {
-        this.#options.log.error('What is held could not be let go.', { error: String(error) });
-      }),
-    );
-  }
 
   #progressed(): void {
     const { applied } = this.#pool;

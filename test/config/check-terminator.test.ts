@@ -103,11 +103,13 @@ test('never (§5.9): ticket keys are 48 bytes in base64 each, for nobody else to
   for (const secret of ['hunter2', randomBytes(32).toString('base64'), `${key()}=`]) {
     await writeFile(keys, `${key()}\n${secret}\n`);
     assert.deepEqual(await check(dir, text), [
-      `error: terminator.ticketKeys.file: <dir>/ticket.keys has a line (2) that is not 48 bytes in base64; ${form}`,
+      `error: terminator.ticketKeys.file: <dir>/ticket.keys cannot be used: key number 2 is not 48 bytes in base64; ${form}`,
     ]);
   }
   await writeFile(keys, '\n');
-  assert.deepEqual(await check(dir, text), [`error: terminator.ticketKeys.file: <dir>/ticket.keys is empty; ${form}`]);
+  assert.deepEqual(await check(dir, text), [
+    `error: terminator.ticketKeys.file: <dir>/ticket.keys cannot be used: there is no key in it; ${form}`,
+  ]);
 });
 
 test('the access log needs a directory that can be written', async (t) => {

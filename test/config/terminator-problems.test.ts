@@ -304,7 +304,7 @@ const cases: Case[] = [
     problems: [
       'error: terminator.defaultHost: raw.example.com goes through to its backend unread, so there is no certificate of it to answer with; write another host.',
       'warning: terminator.hosts[1].names[0]: TLS for raw.example.com goes through to its backend unread, so this has no effect; leave it out.',
-      'error: terminator.routes[0].http: Over plain http nobody is asked for a certificate, and clientCertificates of app.example.com requires one; leave http out.',
+      'error: terminator.routes[0].http: Over plain http nobody is asked for a certificate, and app.example.com has clientCertificates; leave http out.',
     ],
   },
   {

@@ -48,6 +48,7 @@ test('never (§5.3): 1,000 certificates and the one shown to the backend rotate 
   const lasting = start({ mode: 'websocket', concurrency: webSockets, pauseMs: 40 });
   const running = Object.values(kinds).map(start);
 
+  const carried = new Set<number>();
   // One step after the other, spread over the whole of the load.
   for (let step = 1; step <= steps; step += 1) {
     const due = (total * step) / (steps + 1);
@@ -57,6 +58,8 @@ test('never (§5.3): 1,000 certificates and the one shown to the backend rotate 
       everyMs: 50,
     });
     if (step % clientEvery === 0) await world.rotateClient();
+    for (const { pid, connections } of world.terminator.supervisor.status().workers)
+      if (connections > 0) carried.add(pid);
     await world.rotate(Array.from({ length: atOnce }, (_, i) => (step - 1) * atOnce + i));
   }
   const summaries = await Promise.all(running.map(async (load) => await load.finished()));
@@ -72,6 +75,7 @@ test('never (§5.3): 1,000 certificates and the one shown to the backend rotate 
   );
   assert.equal(webSocket.handshakes, webSockets, 'each WebSocket lived through all rotations');
   assert.ok(webSocket.ok > 10 * webSockets, `${webSocket.ok} messages`);
+  assert.equal(carried.size, 2, 'both workers had connections');
   assert.ok([...world.applied.values()].every(({ length }) => length === 2));
   assert.deepEqual(world.terminator.supervisor.status().problems, []);
 

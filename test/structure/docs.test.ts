@@ -19,6 +19,7 @@ test('every link between the documents leads somewhere', async () => {
     'docs/configuration.md',
     'docs/cli.md',
     'docs/reference.md',
+    'docs/terminator.md',
   ]) {
     const text = await readFile(join(root, file), 'utf8');
     for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {

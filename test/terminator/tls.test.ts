@@ -11,6 +11,7 @@ import { tempDir } from '../support/tempdir.ts';
 import { findTool, missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
 import { respondRoute, startTerminator, type TestTerminator } from './support/harness.ts';
+import { OcspCa, startResponder } from './intake/ocsp/ocsp-ca.ts';
 import { connectPlain, talk } from './support/raw.ts';
 import { ClientCa, type ClientCertificate } from './tls/support/client-ca.ts';
 
@@ -187,8 +188,13 @@ test(
     const settled = async (version: number): Promise<unknown> => await terminator.serve('file/a', version, 'a.test');
     await settled(1);
     for (const version of ['-tls1_2', '-tls1_3']) {
-      const args = [version, '-servername', 'a.test', '-sess_out', dir.join(version)];
-      assert.match(await sClient(terminator.httpsPort, ...args), /^New, /m);
+      // It stays for the answer, so that the tickets, which come after the handshake, are not missed.
+      const args = [version, '-servername', 'a.test', '-ign_eof', '-sess_out', dir.join(version)];
+      const openssl = await findTool('openssl');
+      const { stdout } = await openssl.run(['s_client', '-connect', `127.0.0.1:${terminator.httpsPort}`, ...args], {
+        input: 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n',
+      });
+      assert.match(stdout, /^New, [\s\S]*404 Not Found/m);
     }
     const resumed = async (): Promise<number> => {
       let count = 0;
@@ -357,4 +363,36 @@ test('a scan shows what Mozilla’s presets promise, and nothing else', { skip: 
     Object.fromEntries(Object.entries(found).filter(([, taken]) => taken));
   assert.deepEqual(accepted(await scan(terminator.httpsPort, 'modern.test')), tls13);
   assert.deepEqual(accepted(await scan(terminator.httpsPort, 'intermediate.test')), { ...tls13, ...tls12 });
+});
+
+test('the OCSP response of a certificate in use is stapled, once it is there', { skip: noOpenssl }, async () => {
+  await using ca = await OcspCa.create();
+  let serial = '';
+  await using responder = await startResponder(
+    async (request, response) => void response.end(await ca.answer(request, serial, { status: 'V' })),
+  );
+  const hosts = [{ names: ['quiet.test'], tls: { ...tlsPresets.intermediate, ocspStapling: false } }];
+  await using terminator = await startTerminator({ settings: { hosts } });
+  const issued = await ca.issue('a.test', responder.url);
+  ({ serial } = issued);
+  await terminator.feed.acknowledged(terminator.feed.publishCertificate('file/a', 1, issued));
+  const quiet = await ca.issue('quiet.test', responder.url);
+  await terminator.feed.acknowledged(terminator.feed.publishCertificate('file/quiet', 1, quiet));
+  const status = async (host: string): Promise<string> =>
+    await sClient(terminator.httpsPort, '-servername', host, '-status');
+  const isStapled = async (): Promise<boolean> =>
+    /OCSP Response Status: successful[\s\S]*Cert Status: good/.test(await status('a.test'));
+  await until(async () => (await isStapled()) && (await isStapled()) && (await isStapled()) && (await isStapled()), {
+    what: 'the staple everywhere',
+    timeoutMs: 30_000,
+  });
+  assert.match(await status('quiet.test'), /no response sent/);
+  // A new version starts without one, and gets its own.
+  const next = await ca.issue('a.test', responder.url);
+  ({ serial } = next);
+  await terminator.feed.acknowledged(terminator.feed.publishCertificate('file/a', 2, next));
+  await until(async () => (await status('a.test')).includes(`Serial Number: ${next.serial}`), {
+    what: 'the staple of the new version',
+    timeoutMs: 30_000,
+  });
 });

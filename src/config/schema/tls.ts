@@ -26,7 +26,8 @@ export const tlsSchema = z.strictObject({
   ciphers: listOf(
     cipherSuite,
     {
-      description: 'Cipher suites of TLS 1.2 in order of preference; those of TLS 1.3 are fixed.',
+      description:
+        'Cipher suites of TLS 1.2; those of TLS 1.3 are fixed. Of those both sides have, the client takes the one it likes best.',
       unit: 'list of OpenSSL names',
       default: "the preset's",
       example: '[ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256]',
@@ -36,7 +37,7 @@ export const tlsSchema = z.strictObject({
   curves: listOf(
     keyExchangeGroup,
     {
-      description: 'Groups for the key exchange in order of preference.',
+      description: 'Groups for the key exchange. Of those both sides have, the one the client likes best is taken.',
       unit: 'list of names',
       default: `[${tlsPresets.intermediate.curves.join(', ')}]`,
       example: '[X25519MLKEM768, X25519]',

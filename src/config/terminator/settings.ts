@@ -121,9 +121,9 @@ function checkTogether(
   );
   for (const route of routes) {
     const place = places.get(route.name) ?? path;
-    const host = route.hosts.find((one) => hosts.policyFor(one).clientCertificates?.mode === 'require');
+    const host = route.hosts.find((one) => hosts.policyFor(one).clientCertificates !== undefined);
     if (route.http !== 'serve' || host === undefined) continue;
-    const message = `Over plain http nobody is asked for a certificate, and clientCertificates of ${host} requires one; leave http out.`;
+    const message = `Over plain http nobody is asked for a certificate, and ${host} has clientCertificates; leave http out.`;
     problems.error([...place, 'http'], message);
   }
   for (const [i, host] of adminHosts.entries()) {

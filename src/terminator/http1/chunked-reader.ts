@@ -36,19 +36,18 @@ export class ChunkedReader {
   }
 
   /**
-   * Reads from `at`, hands data on as parts of `bytes`, and says where it stopped: at the end of the bytes, behind the
-   * body, or where `deliver` said no to more.
+   * Reads from `at`, adds the data to `pieces` as parts of `bytes`, and says where it stopped: at the end of the bytes
+   * or behind the body.
    */
-  read(bytes: Buffer, at: number, deliver: (data: Buffer) => boolean): number | Refusal {
+  read(bytes: Buffer, at: number, pieces: Buffer[]): number | Refusal {
     let next = at;
     while (next < bytes.length && this.#state !== 'done') {
       if (this.#state === 'data') {
         const end = Math.min(bytes.length, next + this.#left);
         this.#left -= end - next;
         if (this.#left === 0) this.#state = 'data-cr';
-        const goOn = deliver(bytes.subarray(next, end));
+        pieces.push(bytes.subarray(next, end));
         next = end;
-        if (!goOn) break;
       } else if (this.#state === 'trailers') {
         const end = this.#readTrailers(bytes, next);
         if (typeof end !== 'number') return end;

@@ -2,11 +2,9 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TerminatorLimits, TerminatorTimeouts } from '../../core/terminator.ts';
-import { parseAuthority } from '../proxy/authority.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
-import { cr, lf } from './bytes.ts';
-import { headEnd, incompleteProblem, sizeProblem } from './head-end.ts';
 import type { HeadParser } from './head-parser.ts';
+import { HeadReader } from './head-reader.ts';
 import { Held } from './held.ts';
 import { refusals, refusalText, type Refusal } from './refusal.ts';
 import { Http1Body, type BodyOwner } from './request-body.ts';
@@ -41,12 +39,10 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   readonly socket: Socket;
   readonly #shared: Http1Shared;
   readonly #peer: Connection;
+  readonly #reader: HeadReader;
   #state: 'head' | 'busy' | 'linger' | 'tunnel' = 'head';
   /** What has come and could not be read yet: an incomplete head, or bytes behind what is being served. */
   #held: Held | undefined;
-  /** How much of an incomplete head has been looked at. */
-  #searched = 0;
-  #emptyLine = false;
   #advancing = false;
   #paused = false;
   #requests = 0;
@@ -61,14 +57,12 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   /** What had been given to the socket when it was last seen to have bytes unsent, and since when that has not changed. */
   #written = -1;
   #stalledSince = 0;
-  /** The authority of the request before, and its host. */
-  #authority = '';
-  #host = '';
 
   constructor(shared: Http1Shared, socket: Socket, peer: Connection) {
     this.#shared = shared;
     this.socket = socket;
     this.#peer = peer;
+    this.#reader = new HeadReader(shared.parser, peer);
     this.#since = shared.now;
   }
 
@@ -112,6 +106,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   }
 
   bodyWanted(): void {
+    if (this.#state !== 'busy') return;
     this.#since = this.#shared.now;
     this.#proceed();
   }
@@ -222,45 +217,15 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   }
 
   #readHead(bytes: Buffer, at: number): number {
-    // RFC 9112 §2.2: one empty line before a request line is overlooked.
-    if (bytes[at] === cr && !this.#emptyLine) {
-      if (at + 1 === bytes.length) return -1;
-      this.#emptyLine = bytes[at + 1] === lf;
-      if (this.#emptyLine) return at + 2;
-    }
-    const { headerBytes, headerCount } = this.#shared.settings.limits;
-    const searched = at === 0 ? this.#searched : 0;
-    const end = headEnd(bytes, at, searched);
-    if ((end < 0 ? bytes.length : end + 4) - at > headerBytes) return this.#refuse(sizeProblem(bytes, at, headerBytes));
-    if (end < 0) {
-      const problem = incompleteProblem(bytes, at, searched);
-      this.#searched = bytes.length - at;
-      return problem === undefined ? -1 : this.#refuse(problem);
-    }
-    this.#searched = 0;
-    const request = new Http1Request(this.#peer);
-    const place = { start: at, end, mostFields: headerCount };
-    const problem = this.#shared.parser.parse(bytes, place, request) ?? this.#readHost(request);
-    if (problem !== undefined) return this.#refuse(problem);
-    this.#begin(request);
-    return end + 4;
-  }
-
-  #readHost(request: Http1Request): Refusal | undefined {
-    if (request.authority !== this.#authority) {
-      const host = parseAuthority(request.authority);
-      if (host === undefined) return refusals.host;
-      // A copy: the authority itself is a part of the whole head and would keep it in memory.
-      this.#authority = Buffer.from(request.authority, 'latin1').toString('latin1');
-      this.#host = Buffer.from(host, 'latin1').toString('latin1');
-    }
-    request.host = this.#host;
-    return undefined;
+    const head = this.#reader.read(bytes, at, this.#shared.settings.limits);
+    const { end } = this.#reader;
+    if (head instanceof Http1Request) this.#begin(head);
+    else if (head !== undefined) return this.#refuse(head);
+    return end > at ? end : -1;
   }
 
   #begin(request: Http1Request): void {
     const { headerBytes, headerCount, bodyBytes } = this.#shared.settings.limits;
-    this.#emptyLine = false;
     this.#requests += 1;
     if (bodyBytes > 0 && request.length > bodyBytes) {
       this.#refuse(refusals.bodyTooLarge);
@@ -298,7 +263,6 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   /** Ambiguous, too large, too slow: says so where it still can, and reads nothing more. */
   #refuse(refusal: Refusal): -1 {
     if (this.#state === 'busy') {
-      this.#body?.abandon();
       if (this.#response?.over === true || this.#response?.refuse(refusal) === true) this.#close();
     } else {
       this.socket.write(refusalText(refusal), 'latin1');

@@ -86,12 +86,6 @@ export class Http1Body implements RequestBody {
     this.#owner.bodyWanted();
   }
 
-  /** Stops it where it is: what else comes is nobody's. */
-  abandon(): void {
-    if (this.#state !== 'done') this.#state = 'unwanted';
-    this.#sink = undefined;
-  }
-
   /** Takes what belongs to it from `at` on and says where it stopped, which is before the end when it is done or not open. */
   take(bytes: Buffer, at: number): number | Refusal {
     if (this.#chunked !== undefined) return this.#takeChunked(this.#chunked, bytes, at);
@@ -102,24 +96,27 @@ export class Http1Body implements RequestBody {
     return end;
   }
 
+  /** Chunks that come together are passed on together: each one alone would cost a client one byte and us a write. */
   #takeChunked(chunked: ChunkedReader, bytes: Buffer, at: number): number | Refusal {
-    const end = chunked.read(bytes, at, this.#deliver);
-    if (this.#taken > this.#mostBytes) return refusals.bodyTooLarge;
-    if (typeof end === 'number' && chunked.done) this.#finish(chunked.trailers);
+    const pieces: Buffer[] = [];
+    const end = chunked.read(bytes, at, pieces);
+    if (typeof end !== 'number') return end;
+    const data = pieces.length > 1 ? Buffer.concat(pieces) : pieces[0];
+    if (data !== undefined) {
+      if (this.#taken + data.length > this.#mostBytes) return refusals.bodyTooLarge;
+      this.#deliver(data);
+    }
+    if (chunked.done) this.#finish(chunked.trailers);
     return end;
   }
 
-  /** False: no more for now. */
-  readonly #deliver = (data: Buffer): boolean => {
+  #deliver(data: Buffer): void {
     this.#taken += data.length;
-    if (this.#taken > this.#mostBytes) return false;
     if (this.#state === 'dropping' && this.#taken > mostThrownAway) this.#state = 'unwanted';
     else this.#sink?.onData(data);
-    return this.open;
-  };
+  }
 
   #finish(trailers: readonly string[]): void {
-    if (this.#state === 'unwanted') return;
     this.#state = 'done';
     this.#sink?.onEnd(trailers);
   }

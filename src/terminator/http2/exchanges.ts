@@ -45,6 +45,8 @@ export class Exchanges implements StreamOwner, BodyOwner {
   #sendWindow = defaultWindow;
   /** The DATA frame being read. */
   #receiving: Http2Stream | undefined;
+  /** The body that got the last one. */
+  #received: Http2Body | undefined;
   #frameLeft = 0;
   #frameEndsStream = false;
 
@@ -139,6 +141,8 @@ export class Exchanges implements StreamOwner, BodyOwner {
       this.#owner.fail(errorCode.flowControlError, 'more DATA than the window allowed');
     } else {
       this.#receiving = stream;
+      if (this.#received !== stream?.body) this.readEnd();
+      this.#received = stream?.body;
       this.#frameLeft = bytes;
       this.#frameEndsStream = endStream;
       if (stream?.body !== undefined) stream.body.last = endStream;
@@ -168,6 +172,12 @@ export class Exchanges implements StreamOwner, BodyOwner {
       else stream.body.pad(this.#frameLeft);
     }
     if (this.#frameEndsStream && stream !== undefined) this.#endBody(stream, []);
+  }
+
+  /** What came in one read from the socket has been dealt with. */
+  readEnd(): void {
+    this.#received?.settle();
+    this.#received = undefined;
   }
 
   /** RST_STREAM of the client. */

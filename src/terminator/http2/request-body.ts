@@ -1,7 +1,7 @@
 /** The body of one request, or what a tunnel receives; the session gives it the DATA. */
 import type { BodySink, RequestBody } from '../proxy/exchange.ts';
 import { HeldPieces } from './held-pieces.ts';
-import { defaultWindow } from './protocol.ts';
+import { defaultWindow, frameHeaderBytes } from './protocol.ts';
 import { ReceiveWindow } from './receive-window.ts';
 
 export interface BodyOwner {
@@ -13,6 +13,9 @@ export interface BodyOwner {
 
 /** What a client may send ahead while somebody takes it; until then, `defaultWindow`. */
 const readingWindow = 262_144;
+
+/** TLS records are as large as our frames and cut off the end of each. */
+const tailBytes = 256;
 
 export class Http2Body implements RequestBody {
   readonly id: number;
@@ -27,6 +30,8 @@ export class Http2Body implements RequestBody {
   readonly #owner: BodyOwner;
   readonly #expected: number | undefined;
   readonly #held = new HeldPieces();
+  /** Small, and not passed on yet. */
+  #tail: Buffer | undefined;
   #trailers: readonly string[] = [];
   #state: 'unread' | 'reading' | 'paused' | 'dropping' | 'over' = 'unread';
   #sink: BodySink | undefined;
@@ -78,11 +83,22 @@ export class Http2Body implements RequestBody {
     this.#waitingSince = this.#owner.now;
     if (this.#expected !== undefined && this.received > this.#expected) return false;
     if (this.#state === 'reading' && this.#held.bytes === 0) {
-      this.#sink?.onData(piece);
-      this.#taken(piece.length);
-    } else if (this.#state === 'dropping' || this.#state === 'over') this.#owner.onTaken(this, piece.length, 0);
+      this.#pass(piece);
+      return true;
+    }
+    this.settle();
+    if (this.#state === 'dropping' || this.#state === 'over') this.#owner.onTaken(this, piece.length, 0);
     else this.#held.add(piece);
     return true;
+  }
+
+  /** What came in one read from the socket has been taken. */
+  settle(): void {
+    const tail = this.#tail;
+    if (tail === undefined) return;
+    this.#tail = undefined;
+    if (this.#isReading()) this.#deliver(tail);
+    else this.#held.add(tail);
   }
 
   /** Bytes that count in flow control and say nothing: padding. */
@@ -93,6 +109,7 @@ export class Http2Body implements RequestBody {
   /** END_STREAM; false: less than Content-Length announced. */
   end(trailers: readonly string[]): boolean {
     if (this.#expected !== undefined && this.received !== this.#expected) return false;
+    this.settle();
     this.ended = true;
     this.#trailers = trailers;
     this.#finish();
@@ -113,11 +130,30 @@ export class Http2Body implements RequestBody {
     for (;;) {
       const piece = this.#isReading() ? this.#held.shift() : undefined;
       if (piece === undefined) break;
-      this.#sink?.onData(piece);
-      this.#taken(piece.length);
+      this.#deliver(piece);
     }
     this.#delivering = false;
     this.#finish();
+  }
+
+  /** A small piece waits for what comes behind it in the same read, or each frame's end would be a write to the backend. */
+  #pass(piece: Buffer): void {
+    const tail = this.#tail;
+    this.#tail = undefined;
+    if (tail === undefined) {
+      if (piece.length > tailBytes) this.#deliver(piece);
+      else this.#tail = piece;
+      return;
+    }
+    const joined = join(tail, piece);
+    if (joined === undefined) this.#deliver(tail);
+    if (this.#isReading()) this.#deliver(joined ?? piece);
+    else this.#held.add(joined ?? piece);
+  }
+
+  #deliver(piece: Buffer): void {
+    this.#sink?.onData(piece);
+    this.#taken(piece.length);
   }
 
   #isReading(): boolean {
@@ -144,7 +180,17 @@ export class Http2Body implements RequestBody {
   #drop(state: 'dropping' | 'over'): void {
     this.#state = state;
     this.#sink = undefined;
-    const bytes = this.#held.clear();
+    const bytes = this.#held.clear() + (this.#tail?.length ?? 0);
+    this.#tail = undefined;
     if (bytes > 0) this.#owner.onTaken(this, bytes, 0);
   }
+}
+
+/** Both as one, where only a frame header lies between them: the first is moved over that. */
+function join(tail: Buffer, piece: Buffer): Buffer | undefined {
+  const gap = piece.byteOffset - tail.byteOffset - tail.length;
+  if (tail.buffer !== piece.buffer || gap < 0 || gap > frameHeaderBytes) return undefined;
+  const joined = Buffer.from(piece.buffer, piece.byteOffset - tail.length, tail.length + piece.length);
+  joined.set(tail, 0);
+  return joined;
 }

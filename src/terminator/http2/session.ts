@@ -285,6 +285,7 @@ export class Http2Session implements FrameEvents, WriterOwner, SenderOwner, Exch
       return;
     }
     this.#reader.read(chunk);
+    this.#exchanges.readEnd();
     this.sender.pump();
     if (!this.writer.congested || this.#paused) return;
     this.#paused = true;

@@ -3,7 +3,7 @@ import type { FeedItem, Refusal, Revision } from '../../core/feed.ts';
 import type { CertificateSource } from '../../core/ports/certificate-source.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { SourceSpec } from '../../core/terminator.ts';
+import type { SourceSpec, TerminatorSettings } from '../../core/terminator.ts';
 import type { Problems } from './problems.ts';
 import { SourceReader, type Intake } from './source-reader.ts';
 import { wait } from './wait.ts';
@@ -27,6 +27,7 @@ interface Running {
 export interface Before {
   readonly items: ReadonlyMap<string, readonly FeedItem[]>;
   readonly revisions: ReadonlyMap<string, Revision>;
+  readonly settings: TerminatorSettings | undefined;
 }
 
 /** After a reading that failed in a way nobody has foreseen. */
@@ -40,7 +41,8 @@ export class Readers {
   readonly #signal: AbortSignal;
   readonly #running = new Map<string, Running>();
   readonly #reading = new Set<Promise<void>>();
-  #before: Before = { items: new Map(), revisions: new Map() };
+  #before: Before = { items: new Map(), revisions: new Map(), settings: undefined };
+  #acceptedAt: number | undefined;
 
   constructor(deps: ReadersDeps, signal: AbortSignal) {
     this.#deps = deps;
@@ -50,6 +52,7 @@ export class Readers {
   /** Call it before anything is read. */
   restore(before: Before): void {
     this.#before = before;
+    this.#acceptedAt = before.settings?.acceptShrinkAt;
   }
 
   readFeed(): void {
@@ -93,6 +96,21 @@ export class Readers {
 
   async confirmShrink(): Promise<void> {
     for (const { reader } of this.#running.values()) await reader.confirmShrink();
+  }
+
+  /**
+   * As the feed says it, for each time it is said. Not awaited by whoever tells of it: the feed's own reader may be the
+   * one that holds something.
+   */
+  acceptShrink(at: number | undefined): void {
+    if (at === undefined || at === this.#acceptedAt) return;
+    this.#acceptedAt = at;
+    const accepting = this.confirmShrink()
+      .catch((error: unknown) => {
+        this.#deps.log.error('What is held could not be let go.', { error: String(error) });
+      })
+      .finally(() => this.#reading.delete(accepting));
+    this.#reading.add(accepting);
   }
 
   /** Resolves when nothing is read any more, after the signal. */

@@ -122,9 +122,10 @@ export class CertificateTable {
     });
   }
 
-  /** Names that several certificates carry, and which one serves each; those with another kind of key are no conflict. */
+  /** Names that several certificates carry, and which one serves each. Bound names and other kinds of key are no conflict. */
   *conflicts(now: number): Generator<Conflict> {
     for (const name of this.#contested) {
+      if (this.#bindings.has(name)) continue; // a person has decided
       const serves = this.resolve(name, now);
       if (serves === undefined) continue;
       const alternative = this.alternative(name, serves, now);

@@ -1,6 +1,7 @@
 /** The keys of session tickets, the same for all workers: our own, changed twice a day, or a fleet's from a file. */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/ports/clock.ts';
+import { ticketKeysIn, wrongWithTicketKeys } from '../../core/ticket-key-file.ts';
 import type { Problems } from './problems.ts';
 import { wait } from './wait.ts';
 import { WatchedFiles } from './watched-files.ts';
@@ -24,8 +25,6 @@ const rotateMs = 12 * 3_600_000;
 const keepMs = 24 * 3_600_000;
 /** How often to look whether it is time. */
 const lookMs = 600_000;
-/** A fleet needs the next, the present and the previous one; the list travels with each start of a worker. */
-const mostFileKeys = 16;
 
 export class TicketKeys {
   readonly #deps: TicketKeysDeps;
@@ -36,14 +35,14 @@ export class TicketKeys {
   constructor(deps: TicketKeysDeps) {
     this.#deps = deps;
     this.#own = [newKey(deps.clock.now())];
-    const check = (_path: string, text: string): string | undefined => wrongWith(text);
+    const check = (_path: string, text: string): string | undefined => wrongWithTicketKeys(text);
     this.#files = new WatchedFiles({ ...deps, check }, { name: 'ticket-keys', maxBytes: 65_536 });
   }
 
   /** Base64, 48 bytes each; the first one encrypts. Our own as long as the file has never been readable. */
   get list(): readonly string[] {
     const text = this.#path === undefined ? undefined : this.#files.texts[this.#path];
-    return text === undefined ? this.#own.map((key) => key.text) : linesOf(text);
+    return text === undefined ? this.#own.map((key) => key.text) : ticketKeysIn(text);
   }
 
   /** Resolves when the file has been read. True: the list is another one, which `onChange` does not say. */
@@ -73,24 +72,4 @@ export class TicketKeys {
 
 function newKey(now: number): OwnKey {
   return { text: randomBytes(keyBytes).toString('base64'), madeAt: now };
-}
-
-/** A key a line; empty lines and comments (#) between them. */
-function linesOf(text: string): string[] {
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '' && !line.startsWith('#'));
-}
-
-/** Says the line and never what stands in it. */
-function wrongWith(text: string): string | undefined {
-  const lines = linesOf(text);
-  if (lines.length === 0) return 'There is no key in it.';
-  if (lines.length > mostFileKeys) return `There are more than ${mostFileKeys} keys in it.`;
-  const bad = lines.findIndex((line) => !isKey(line));
-  if (bad >= 0) return `Key number ${bad + 1} is not ${keyBytes} bytes in base64.`;
-  return new Set(lines).size < lines.length ? 'A key stands in it twice.' : undefined;
-}
-
-function isKey(line: string): boolean {
-  return /^[A-Za-z0-9+/]{64}$/.test(line);
 }

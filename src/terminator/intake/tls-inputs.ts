@@ -1,7 +1,8 @@
-/** What workers need for TLS besides certificates: the files that settings name, and the keys of session tickets. */
+/** What workers need for TLS besides certificates: files that settings name, keys of session tickets, OCSP responses. */
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
-import type { WorkerChange } from '../ipc/messages.ts';
+import type { SlotMaterial, WorkerChange } from '../ipc/messages.ts';
+import { Staples, type StaplesDeps } from './ocsp/staples.ts';
 import type { Problems } from './problems.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { TrustFiles } from './trust-files.ts';
@@ -11,6 +12,8 @@ export interface TlsInputsDeps {
   readonly problems: Problems;
   /** Tells the workers. */
   apply(change: WorkerChange): void;
+  /** What a slot has now. */
+  current: StaplesDeps['current'];
   /** The texts of files are other ones: the workers need their settings again. */
   onFiles(): void;
 }
@@ -19,12 +22,14 @@ export class TlsInputs {
   readonly #deps: TlsInputsDeps;
   readonly #trust: TrustFiles;
   readonly #tickets: TicketKeys;
+  readonly #staples: Staples;
 
   constructor(deps: TlsInputsDeps) {
     this.#deps = deps;
     const { clock, problems } = deps;
     this.#trust = new TrustFiles({ clock, problems, onChange: () => deps.onFiles() });
     this.#tickets = new TicketKeys({ clock, problems, onChange: () => this.#tellKeys() });
+    this.#staples = new Staples({ clock, problems, current: deps.current, apply: deps.apply });
   }
 
   /** Text by path. */
@@ -36,8 +41,17 @@ export class TlsInputs {
     return this.#tickets.list;
   }
 
+  /** What a worker gets: with the OCSP response, where there is one. */
+  async stapled(loading: Promise<SlotMaterial | undefined>): Promise<SlotMaterial | undefined> {
+    const material = await loading;
+    return material && this.#staples.attach(material);
+  }
+
   /** Resolves when what the settings name has been read. */
   async update(settings: TerminatorSettings): Promise<void> {
+    this.#staples.want(
+      [settings.tls, ...settings.hosts.map(({ tls }) => tls)].some((tls) => tls?.ocspStapling === true),
+    );
     const [, keysChanged] = await Promise.all([
       this.#trust.update(settings),
       this.#tickets.useFile(settings.ticketKeysFile),
@@ -47,7 +61,7 @@ export class TlsInputs {
 
   /** Until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#trust.run(signal), this.#tickets.run(signal)]);
+    await Promise.all([this.#trust.run(signal), this.#tickets.run(signal), this.#staples.run(signal)]);
   }
 
   #tellKeys(): void {

@@ -97,8 +97,9 @@ function idOf(tls: TlsPolicy, client: ClientTrust | undefined): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-/** RFC 7301 §3.1: each name behind its length. */
+/** RFC 7301 §3.1: each name behind its length. Clients of HTTP/1.0 that offer nothing else are clients of HTTP/1.1. */
 function alpnWire(protocols: readonly string[]): Buffer | undefined {
   if (protocols.length === 0) return undefined;
-  return Buffer.concat(protocols.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')));
+  const names = protocols.includes('http/1.1') ? [...protocols, 'http/1.0'] : protocols;
+  return Buffer.concat(names.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')));
 }

@@ -214,6 +214,22 @@ test('a client that does not read is waited for: the writer is told, the next re
   assert.equal(drained, 1);
 });
 
+test('an answer to a client that has just gone is not complete', async () => {
+  let leave = (): void => undefined;
+  const outcomes: Outcome[] = [];
+  const served = front({
+    handler: (_inbound, outbound) => {
+      outbound.onClose((outcome) => outcomes.push(outcome));
+      leave();
+      ok(outbound);
+    },
+  });
+  const socket = connectTo(served);
+  leave = () => void socket.destroy();
+  await feed(socket, [get]);
+  assert.deepEqual(outcomes, [{ status: 200, bytes: 0, complete: false }]);
+});
+
 test('a client that goes away ends the exchange once, and what is called afterwards does nothing', async () => {
   const outcomes: Outcome[] = [];
   let outbound: Outbound | undefined;

@@ -61,8 +61,8 @@ test('HTTP/1.0 needs no Host and ends after its answer unless it asks not to', a
 });
 
 test('one empty line before a request is overlooked, and only one', async () => {
-  const { statuses } = await exchange(`${post}Content-Length: 1\r\n\r\nx\r\n${get}`);
-  assert.deepEqual(statuses, [200, 200]);
+  const { statuses } = await exchange(`\r\n${post}Content-Length: 1\r\n\r\nx\r\n${get}\r\n${get}`);
+  assert.deepEqual(statuses, [200, 200, 200]);
   assert.deepEqual((await exchange(`\r\n\r\n${get}`)).statuses, [400]);
 });
 
@@ -239,6 +239,7 @@ const badChunks: Record<string, readonly [body: string, reason: string]> = {
   'a NUL in an extension': ['1;a\0\r\n', 'malformed or too large chunk extension'],
   'extensions without end': ['1;a=bcdefghijklmnop\r\nx\r\n'.repeat(300), 'malformed or too large chunk extension'],
   'data that is longer': ['1\r\nab\r\n', 'a chunk is longer or shorter than it says'],
+  'anything and a line feed behind data': ['1\r\naX\n0\r\n\r\n', 'a chunk is longer or shorter than it says'],
   'a bare line feed behind data': ['1\r\na\n1', 'a chunk is longer or shorter than it says'],
   'a bare carriage return behind data': ['1\r\na\r1', 'a chunk is longer or shorter than it says'],
   'a trailer that is none': ['0\r\nX Y: z\r\n\r\n', 'whitespace before a colon, or a folded header line'],
@@ -265,6 +266,33 @@ function fields(count: number): string {
   return `GET / HTTP/1.1\r\nHost: a.test\r\n${'A: b\r\n'.repeat(count)}\r\n`;
 }
 
+test('a head that can never become one is refused before its end, wherever its bytes are cut', async () => {
+  const begun = 'GET / HTTP/1.1\r\nHost: a.test\r\n';
+  for (const text of ['\n', 'GET / HTTP/1.1\n', `${begun}X: y\n`, `${begun}X: y\rZ`, `${begun}X: \0`, '\x16\x03']) {
+    for (let cut = 0; cut < text.length; cut += 1) {
+      const served = front();
+      const socket = connectTo(served);
+      await feed(
+        socket,
+        [text.slice(0, cut), text.slice(cut)].filter((piece) => piece !== ''),
+      );
+      assert.match(socket.sent, /^HTTP\/1\.1 400 /, JSON.stringify([text, cut]));
+    }
+  }
+  const served = front();
+  const socket = connectTo(served);
+  await feed(socket, [`${begun}X: y\r`]);
+  assert.equal(socket.sent, '', 'this one still can');
+});
+
+test('a short head behind a long one that came in pieces is read at once', async () => {
+  const served = front();
+  const socket = connectTo(served);
+  const long = `GET / HTTP/1.1\r\nHost: a.test\r\nX: ${'x'.repeat(300)}\r\n\r\n`;
+  await feed(socket, [long.slice(0, 200), long.slice(200), get]);
+  assert.equal(served.seen.length, 2);
+});
+
 test('the limits of a head: bytes, fields, and a request line of its own', async () => {
   const limits = { headerBytes: 200, headerCount: 3 };
   const room = 200 - withValue(0).length;
@@ -286,7 +314,7 @@ test('the limits of a body: 413 before it is read where its length says so, and 
   const coding = `${post}Transfer-Encoding: chunked\r\n\r\n`;
   assert.deepEqual((await exchange(`${coding}a\r\n${ten}\r\n0\r\n\r\n`, { limits })).statuses, [200]);
   const grown = await exchange(`${coding}a\r\n${ten}\r\n1\r\nx\r\n0\r\n\r\n${get}`, { limits });
-  assert.deepEqual([grown.statuses, grown.seen.map(({ body }) => body)], [[413], [ten]]);
+  assert.deepEqual([grown.statuses, grown.seen.map(({ complete }) => complete)], [[413], [false]]);
   assert.deepEqual((await exchange(`${coding}b\r\n${ten}x\r\n0\r\n\r\n`, { limits })).statuses, [413]);
 });
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { defaultLimits, defaultTimeouts } from '../../../src/core/terminator.ts';
 import type { Http1Settings } from '../../../src/terminator/http1/connection.ts';
 import { createHttp1, type Http1 } from '../../../src/terminator/http1/http1.ts';
@@ -41,6 +42,8 @@ export interface Front {
   readonly refused: number[];
   /** Time for deadlines passes. */
   readonly pass: (ms: number) => void;
+  /** Deadlines are looked at. */
+  readonly ticking: () => boolean;
 }
 
 export interface FrontOptions {
@@ -77,7 +80,7 @@ export function front(options: FrontOptions = {}): Front {
   const pass = (ms: number): void => {
     for (let passed = 0; passed < ms; passed += tickMs) tick?.();
   };
-  return { http1, seen, refused, pass };
+  return { http1, seen, refused, pass, ticking: () => tick !== undefined };
 }
 
 function see({ method, target, authority, host, version, headers, body, upgrade }: Inbound): Seen {
@@ -173,7 +176,7 @@ export async function feed(socket: MemorySocket, pieces: readonly (string | Buff
   await turn();
 }
 
-export function connectTo({ http1 }: Front): MemorySocket {
+export function connectTo({ http1 }: Pick<Front, 'http1'>): MemorySocket {
   const socket = new MemorySocket();
   http1.accept(socket.asSocket, client);
   return socket;
@@ -183,9 +186,21 @@ export interface ListeningFront extends Front, AsyncDisposable {
   readonly port: number;
 }
 
-export async function listen(options: FrontOptions = {}): Promise<ListeningFront> {
+/** `tls`: PEM. */
+export async function listen(
+  options: FrontOptions = {},
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<ListeningFront> {
   const made = front(options);
-  const server = createServer({ noDelay: true }, (socket) => made.http1.accept(socket, client));
+  const secureContext = tls === undefined ? undefined : createSecureContext(tls);
+  const server = createServer({ noDelay: true }, (socket) => {
+    if (secureContext === undefined) {
+      made.http1.accept(socket, client);
+      return;
+    }
+    const secure = new TLSSocket(socket, { isServer: true, secureContext });
+    secure.once('secure', () => made.http1.accept(secure, { ...client, protocol: 'https' }));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -8,6 +8,7 @@ import { connect as tlsConnect } from 'node:tls';
 import type { ListenAddress } from '../../../src/core/terminator.ts';
 import { activationVariables, PassedSockets, takeActivation } from '../../../src/terminator/pool/activation.ts';
 import { BoundSocket } from '../../../src/terminator/pool/bound-socket.ts';
+import { groupProcesses } from '../../support/process-tree.ts';
 import { startLoad } from '../../support/load.ts';
 import { tempDir } from '../../support/tempdir.ts';
 import { TestCa } from '../../support/test-ca.ts';
@@ -42,14 +43,15 @@ function passed(addresses: readonly ListenAddress[], names: readonly string[]): 
   });
 }
 
+const at = (host: string, port: number): ListenAddress => ({ host, port });
+const urls = (found: readonly BoundSocket[] | undefined): string[] | undefined => found?.map(({ url }) => url);
+
 test('a socket is for an address by its name, and by where it is bound', () => {
-  const at = (host: string, port: number): ListenAddress => ({ host, port });
   const sockets = passed(
     [at('::', 443), at('127.0.0.1', 443), at('127.0.0.1', 443), at('::', 80), at('192.0.2.1', 8443), at('', 0)],
     ['https', 'https', 'https', 'http', 'certplane.socket'],
   );
   assert.deepEqual(sockets.unusable, [8]);
-  const urls = (found: readonly BoundSocket[] | undefined): string[] | undefined => found?.map(({ url }) => url);
   assert.deepEqual(urls(sockets.take('https', at('0.0.0.0', 443))), ['https://[::]:443']);
   assert.deepEqual(urls(sockets.take('https', at('127.0.0.1', 443))), [
     'https://127.0.0.1:443',
@@ -87,7 +89,7 @@ async function site(httpsPort: number, httpPort: number): Promise<Site> {
     config,
     `dataDir: ./data
 metrics: false
-admin: { listen: false }
+admin: { listen: '127.0.0.1:0' }
 certificates: {}
 terminator:
   workers: 2
@@ -105,7 +107,7 @@ terminator:
 
 async function untilServing(program: Activated, port: number, ca: TestCa): Promise<void> {
   const attempt = async (): Promise<boolean> => {
-    assert.equal(program.child.exitCode, null, program.output);
+    if (program.child.exitCode !== null) return true;
     const socket = tlsConnect({ port, host: '127.0.0.1', servername: 'a.localhost', ca: ca.certPem });
     const done = await Promise.race([
       once(socket, 'secureConnect').then(() => true),
@@ -114,7 +116,8 @@ async function untilServing(program: Activated, port: number, ca: TestCa): Promi
     socket.destroy();
     return done;
   };
-  await until(attempt, { what: `the terminator to serve: ${program.output}`, timeoutMs: 30_000 });
+  await until(attempt, { what: 'the terminator to serve', timeoutMs: 30_000 });
+  assert.equal(program.child.exitCode, null, program.output);
 }
 
 for (const command of ['terminator', 'run'] as const) {
@@ -153,6 +156,22 @@ for (const command of ['terminator', 'run'] as const) {
     plain.destroy();
   });
 }
+
+test('a terminator that is killed gets the same sockets again from the process that watches over it', async (t) => {
+  if (process.platform !== 'linux') return t.skip('needs /proc');
+  await using activator = startActivator(['https', 'http']);
+  const [https, http] = activator.ports as [number, number];
+  await using place = await site(https, http);
+  await using program = activator.start([bin, 'run', '--config', place.config]);
+  await untilServing(program, https, place.ca);
+  const terminator = (): number | undefined =>
+    groupProcesses(program.pid).find(({ args }) => args.includes(' terminator '))?.pid;
+  const killed = terminator() as number;
+  process.kill(killed, 'SIGKILL');
+  await until(() => ![undefined, killed].includes(terminator()), { what: 'the next terminator' });
+  await untilServing(program, https, place.ca);
+  assert.doesNotMatch(program.output, /address-in-use|was passed/);
+});
 
 test('no other process gets the sockets or hears of them', async (t) => {
   if (process.platform !== 'linux') return t.skip('needs /proc');

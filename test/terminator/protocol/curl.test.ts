@@ -25,6 +25,7 @@ suite('curl', { skip: await missingTools('curl') }, () => {
     const port = site.terminator.httpsPort;
     const known = hosts.flatMap((host) => [
       ['--connect-to', `${host}:443:127.0.0.1:${port}`],
+      ['--connect-to', `${host}:${port}:127.0.0.1:${port}`],
       ['--connect-to', `${host}:80:127.0.0.1:${site.terminator.httpPort}`],
     ]);
     const program = await findTool('curl');
@@ -96,27 +97,6 @@ suite('curl', { skip: await missingTools('curl') }, () => {
         for (let i = 0; i < 8; i += 1) assert.deepEqual(await readFile(site.directory.join(`down${i}`)), file);
       });
 
-      test(`${name}: a refusal instead of 100 reaches a client that has not sent its body`, async () => {
-        const args = [
-          version,
-          '-H',
-          'Expect: 100-continue',
-          '--expect100-timeout',
-          '30',
-          '-T',
-          site.directory.join('large'),
-        ];
-        const { stdout } = await curl([
-          ...args,
-          '-w',
-          '%{http_code} %{size_upload}',
-          '-o',
-          '/dev/null',
-          `${url}/refuse`,
-        ]);
-        assert.match(stdout, version === '--http1.1' ? /^403 0$/ : /^403 /);
-      });
-
       test(`${name}: trailers of an answer come behind its body`, async () => {
         const { stdout } = await curl([
           version,
@@ -145,6 +125,24 @@ suite('curl', { skip: await missingTools('curl') }, () => {
     });
   }
 
+  for (const host of hosts) {
+    test(`a refusal from ${host} instead of 100 reaches a client before it has sent its body`, async () => {
+      const expect = ['-H', 'Expect: 100-continue', '--expect100-timeout', '30', '-T', site.directory.join('large')];
+      const written = '%{http_code} %{size_upload}';
+      // Over HTTP/2 curl does not wait.
+      const { stdout } = await curl([
+        '--http1.1',
+        ...expect,
+        '-w',
+        written,
+        '-o',
+        '/dev/null',
+        `https://${host}/refuse`,
+      ]);
+      assert.equal(stdout, '403 0');
+    });
+  }
+
   test('http leads to https, and a POST stays one', async () => {
     const { stdout } = await curl([
       '-L',
@@ -157,7 +155,8 @@ suite('curl', { skip: await missingTools('curl') }, () => {
     ]);
     const [json = '', end] = stdout.split('\n');
     const { method, bytes, url } = JSON.parse(json) as Seen;
-    assert.deepEqual([method, bytes, url, end], ['POST', 4, '/a?b=c', '1 https://one.test/a?b=c']);
+    assert.deepEqual([method, bytes, url], ['POST', 4, '/a?b=c']);
+    assert.match(String(end), /^1 https:\/\/one\.test:\d+\/a\?b=c$/);
   });
 
   test('compressed answers, cookies, credentials and odd headers go through unchanged', async () => {

@@ -23,10 +23,10 @@ export interface Activated extends AsyncDisposable {
 }
 
 export function startActivator(names: readonly string[]): Activator {
-  const open = (
-    net as unknown as { _createServerHandle(host: string, port: number, family: 4, fd: -1, flags: 0): Handle }
-  )._createServerHandle;
-  const handles = names.map(() => open('127.0.0.1', 0, 4, -1, 0));
+  const internals = net as unknown as {
+    _createServerHandle(host: string, port: number, family: 4, fd: -1, flags: 0): Handle;
+  };
+  const handles = names.map(() => internals._createServerHandle('127.0.0.1', 0, 4, -1, 0));
   const ports = handles.map((handle) => {
     const name: { port?: number } = {};
     handle.getsockname(name);

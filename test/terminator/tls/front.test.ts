@@ -166,6 +166,52 @@ test('ECDSA and RSA certificates serve side by side', { skip: await missingTools
   assert.equal((await front.refused({ servername: 'a.test', sigalgs: 'ECDSA+SHA256' })).reason, 'no-common-parameters');
 });
 
+test(
+  'a staple goes to clients that ask for it, with the certificate that it is for',
+  { skip: await missingTools('openssl') },
+  async () => {
+    await using front = await serving({
+      hosts: [{ names: ['quiet.test'], tls: { ...tlsPresets.intermediate, ocspStapling: false } }],
+    });
+    const ask = async (servername: string, options: object = {}): Promise<string | undefined> => {
+      const client = front.connect({ servername, requestOCSP: true, ...options });
+      const answer = Promise.withResolvers<Buffer | null>();
+      client.on('OCSPResponse', answer.resolve);
+      client.on('error', answer.reject);
+      client.on('secureConnect', () => answer.resolve(null));
+      const staple = (await answer.promise)?.toString();
+      client.destroy();
+      return staple;
+    };
+    assert.equal(await ask('a.test'), undefined);
+    front.staple('a.test', Buffer.from('first'));
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
+      assert.equal(await ask('a.test', { minVersion: version, maxVersion: version }), 'first');
+    assert.equal(
+      (await front.handshake({ servername: 'a.test' })).tls.version,
+      'TLSv1.3',
+      'whoever does not ask gets none',
+    );
+    front.staple('a.test', undefined);
+    assert.equal(await ask('a.test'), undefined);
+    await front.serve('quiet.test', await issue('quiet.test'));
+    await ask('quiet.test');
+    front.staple('quiet.test', Buffer.from('second'));
+    assert.equal(await ask('quiet.test'), undefined, 'its policy does not staple');
+    // Beside an RSA certificate, it is given with its own alone.
+    await front.serve('a.test', await issue('a.test'), await issueRsa());
+    await front.handshake({ servername: 'a.test' });
+    front.staple('a.test', Buffer.from('ecdsa'));
+    assert.equal(await ask('a.test'), 'ecdsa');
+    assert.equal(await ask('a.test', { sigalgs: 'rsa_pss_rsae_sha256' }), undefined);
+    assert.equal(
+      await ask('a.test', { maxVersion: 'TLSv1.2' }),
+      undefined,
+      'which one it gets is not known beforehand',
+    );
+  },
+);
+
 test('a handshake that takes too long is ended, in whatever state it is', async () => {
   await using front = await serving({ handshakeMs: 50 });
   const hello = await clientHello(front, 'a.test');

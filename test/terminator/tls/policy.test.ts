@@ -29,7 +29,7 @@ test('a host has its own policy, then the one of its wildcard, then everybody’
   assert.equal(policies.of('api.a.test').tls, strict, 'an entry without a policy has none of its own');
   assert.equal(policies.of('x.a.test'), policies.of('y.a.test'));
   for (const host of ['a.test', 'x.y.a.test', 'test']) assert.equal(policies.of(host).tls.minVersion, 'TLSv1.2');
-  assert.deepEqual(policies.of('x.a.test').alpn, Buffer.from('\x08http/1.1'));
+  assert.deepEqual(policies.of('x.a.test').alpn, Buffer.from('\x08http/1.1\x08http/1.0'));
   assert.equal(policies.ids.size, 3);
 });
 

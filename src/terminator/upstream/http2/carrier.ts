@@ -161,7 +161,9 @@ export class Http2Carrier implements Carrier {
   readonly #onEnd = (): void => {
     const owner = this.#owner;
     const stream = this.#stream as ClientHttp2Stream;
-    if (owner === undefined || !this.#complete || (this.#promised ?? 0) !== 0) return; // `close` tells what it was
+    // Node's servers may reset a stream without an error where its END_STREAM is due: then its length tells.
+    const whole = this.#promised === undefined ? this.#complete : this.#promised === 0;
+    if (owner === undefined || !whole) return; // `close` tells what it was
     this.#release();
     // Answered before all of the request was sent: the rest is not wanted (RFC 9113 §8.1).
     if (!this.#requestDone) stream.close(constants.NGHTTP2_NO_ERROR);

@@ -44,7 +44,8 @@ export interface TestFront extends AsyncDisposable {
   readonly warnings: string[];
   /** Puts a certificate in place for a host, or a second one beside it. */
   serve(host: string, bundle: Bundle, alternative?: Bundle): Promise<void>;
-  material(host: string): SlotMaterial | undefined;
+  /** Gives the host's certificate (the first one) an OCSP response. */
+  staple(host: string, response: Buffer | undefined): void;
   configure(options: FrontOptions): void;
   connect(options?: ConnectionOptions): TLSSocket;
   /** A finished handshake and what the server knows of it. */
@@ -145,7 +146,10 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
         ...(other === undefined ? [] : [{ kind: 'certificate' as const, slot: other.slot, names: other.names }]),
       ]);
     },
-    material: (host) => slots.get(`${host} best`),
+    staple(host, response) {
+      const { slot, versionId } = slots.get(`${host} best`) as SlotMaterial;
+      certificates.staple({ kind: 'staple', slot, versionId, staple: response?.toString('base64') });
+    },
     configure: (changed) => front.configure(frontSettings({ ...options, ...changed })),
     connect(tls = {}) {
       const client = tlsConnect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...tls });
