@@ -60,5 +60,3 @@ export const tlsPresets = {
     ],
   },
 } as const satisfies Record<string, TlsPolicy>;
-
-type TlsPreset = keyof typeof tlsPresets;

@@ -89,12 +89,17 @@ test('every option of the terminator is taken as written', async () => {
     ocspStapling: false,
   };
   assert.ok(workers >= 1 && metrics !== undefined);
+  const general = {
+    ...tls,
+    hsts: { maxAgeSeconds: 63_072_000, includeSubdomains: true, preload: true },
+    clientCertificates,
+  };
   assert.deepEqual(settings, {
     https: [{ host: '::', port: 8443 }],
     http: [{ host: '::', port: 8080 }],
     proxyProtocol: { https: true, http: true },
     trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.7/32'],
-    tls: { ...tls, hsts: { maxAgeSeconds: 63_072_000, includeSubdomains: true, preload: true }, clientCertificates },
+    tls: general,
     hosts: [
       {
         names: ['shop.example.com'],
@@ -102,6 +107,7 @@ test('every option of the terminator is taken as written', async () => {
         // The preset of a host replaces what all hosts have of what a preset says; the rest is inherited.
         tls: { ...tls, minVersion: 'TLSv1.3', ciphers: [], curves: tlsPresets.modern.curves },
       },
+      { names: ['db.example.com'], tls: { ...general, alpn: [] } },
     ],
     ticketKeysFile: `${base}/ticket.keys`,
     defaultHost: 'shop.example.com',
@@ -350,4 +356,20 @@ terminator:
     config?.certificates.map(({ id }) => id),
     ['route/db.example.com'],
   );
+});
+
+test('no protocol is negotiated for the hosts of tcp routes, whatever else is said of them', async () => {
+  const { hosts } = await settingsOf(`
+  hosts:
+    - { names: [shop.example.com, db.example.com], tls: { preset: modern } }
+  routes:
+    - { hosts: [shop.example.com], backend: "http://127.0.0.1:1" }
+    - { hosts: [db.example.com, queue.example.com], tcp: { backend: "tcp://127.0.0.1:2" } }
+`);
+  const found = hosts.map(({ names, tls }) => [names, tls?.minVersion, tls?.alpn]);
+  assert.deepEqual(found, [
+    [['shop.example.com'], 'TLSv1.3', ['h2', 'http/1.1']],
+    [['db.example.com'], 'TLSv1.3', []],
+    [['queue.example.com'], 'TLSv1.2', []],
+  ]);
 });

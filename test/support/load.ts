@@ -7,7 +7,7 @@ export { monotonicMs, type LoadFailure, type LoadOptions, type LoadSummary } fro
 
 export interface Load extends AsyncDisposable {
   readonly process: RunningProcess;
-  /** Requests finished so far, in steps of 100. */
+  /** Requests finished so far, in steps of 100 until it ends. */
   readonly done: number;
   /** Every failure so far, with its cause. */
   readonly failures: LoadFailure[];
@@ -28,7 +28,11 @@ export function startLoad(options: LoadOptions): Load {
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as LoadEvent);
-  const done = (): number => events().reduce((most, event) => (event.type === 'progress' ? event.done : most), 0);
+  const done = (): number =>
+    events().reduce((most, event) => {
+      if (event.type === 'failure') return most;
+      return event.type === 'progress' ? event.done : event.requests;
+    }, 0);
   const finished = async (): Promise<LoadSummary> => {
     const exit = await client.exited;
     const summary = events().find((event) => event.type === 'summary');

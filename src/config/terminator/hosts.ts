@@ -93,6 +93,19 @@ function boundCertificate(
   return id;
 }
 
+/** Hosts of tcp routes: which protocol is inside TLS is the backend's business, so none is negotiated with ALPN. */
+export function withoutAlpn(hosts: Hosts, tcp: readonly string[]): readonly HostSettings[] {
+  const bytes = new Set(tcp);
+  const plain = (name: string): TlsPolicy => ({ ...hosts.policyFor(name), alpn: [] });
+  const said = hosts.settings.flatMap(({ names, ...rest }): HostSettings[] => {
+    const others = names.filter((name) => !bytes.has(name));
+    const own = names.filter((name) => bytes.has(name)).map((name) => ({ ...rest, names: [name], tls: plain(name) }));
+    return others.length === 0 ? own : [{ names: others, ...rest }, ...own];
+  });
+  const unsaid = [...bytes].filter((name) => !hosts.places.has(name));
+  return [...said, ...unsaid.map((name) => ({ names: [name], tls: plain(name) }))];
+}
+
 /** A slip in a name would leave the host without its policy. */
 export function warnOfUnrouted(hosts: Hosts, routed: ReadonlySet<string>, { problems }: TerminatorContext): void {
   const above = new Set([...routed].map(wildcardFor));

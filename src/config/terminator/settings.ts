@@ -17,7 +17,7 @@ import { terminatorSchema } from '../schema/terminator.ts';
 import { isEverything } from '../values/networks.ts';
 import { Backends } from './backends.ts';
 import { namedFile, type TerminatorContext } from './context.ts';
-import { readHosts, warnOfUnrouted, type Hosts } from './hosts.ts';
+import { readHosts, warnOfUnrouted, withoutAlpn, type Hosts } from './hosts.ts';
 import { readRoutes, type Routes } from './routes.ts';
 import { readSources } from './sources.ts';
 import { policyOf, readTls } from './tls.ts';
@@ -66,7 +66,10 @@ export function readTerminator(
       trustedProxies: [...new Set(fields.trustedProxies)],
       routes: routes.routes,
       backends: backends.all(),
-      hosts: hosts.settings,
+      hosts: withoutAlpn(
+        hosts,
+        routes.routes.flatMap((route) => (route.action.kind === 'tcp' ? route.hosts : [])),
+      ),
       tls,
       sources,
       ...(defaultHost === undefined ? {} : { defaultHost }),

@@ -28,7 +28,8 @@ export class HelloReader {
 
   /** Everything taken so far: to be handed on with the connection. */
   get bytes(): Buffer {
-    return this.#bytes?.subarray(0, this.#length) ?? Buffer.alloc(0);
+    const bytes = this.#bytes ?? Buffer.alloc(0);
+    return bytes.length === this.#length ? bytes : bytes.subarray(0, this.#length);
   }
 
   /** Takes the next bytes. After any answer but `more`, it is not to be called again. */

@@ -2,6 +2,7 @@ import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /** The address without a zone, and an IPv4 client of a dual-stack socket as what it is. */
 export function plainAddress(address: string): string {
+  if (!address.includes(':')) return address; // most clients of most listeners
   const zone = address.indexOf('%');
   const bare = zone < 0 ? address : address.slice(0, zone);
   const embedded = mapped.exec(bare)?.[1];

@@ -6,7 +6,7 @@ import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import type { HeadParser } from './head-parser.ts';
 import { HeadReader } from './head-reader.ts';
 import { Held } from './held.ts';
-import { refusals, refusalText, type Refusal } from './refusal.ts';
+import { refusals, refusalText, type Http1Limit, type Refusal } from './refusal.ts';
 import { Http1Body, type BodyOwner } from './request-body.ts';
 import { Http1Request } from './request.ts';
 import { Http1Response, type ResponseOwner } from './response.ts';
@@ -26,6 +26,7 @@ export interface Http1Shared {
   readonly now: number;
   handle(inbound: Inbound, outbound: Outbound): void;
   onRefused(connection: Connection, status: number): void;
+  onLimit(limit: Http1Limit): void;
   /** No longer one that speaks HTTP. */
   forget(connection: Http1Connection): void;
 }
@@ -82,9 +83,11 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
 
   /** Looks whether something has taken too long. */
   check(): void {
+    if (this.socket.destroyed) return;
     const { now, settings } = this.#shared;
     const { headerMs, bodyMs, idleMs } = settings.timeouts;
     if (this.#stalled(now, idleMs)) {
+      this.#shared.onLimit('stalled');
       this.socket.destroy();
       return;
     }
@@ -117,13 +120,15 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
 
   lastAnswer(closing: boolean): boolean {
     const { requestsPerConnection } = this.#shared.settings.limits;
+    const tooMany = requestsPerConnection > 0 && this.#requests >= requestsPerConnection;
+    if (tooMany && !this.#last) this.#shared.onLimit('requests');
     const request = this.#request as Http1Request;
     this.#last ||=
       closing ||
       this.#shared.draining ||
       !request.keepAlive ||
       request.upgrade !== undefined || // refused: who knows what the client sends behind it
-      (requestsPerConnection > 0 && this.#requests >= requestsPerConnection) ||
+      tooMany ||
       this.#body?.ends === false;
     return this.#last;
   }
@@ -262,6 +267,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
 
   /** Ambiguous, too large, too slow: says so where it still can, and reads nothing more. */
   #refuse(refusal: Refusal): -1 {
+    if (refusal.limit !== undefined) this.#shared.onLimit(refusal.limit);
     if (this.#state === 'busy') {
       if (this.#response?.over === true || this.#response?.refuse(refusal) === true) this.#close();
     } else {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import { Http1Connection, type Http1Settings, type Http1Shared } from './connection.ts';
 import { HeadParser } from './head-parser.ts';
+import type { Http1Limit } from './refusal.ts';
 
 export interface Http1Options {
   readonly settings: Http1Settings;
@@ -10,6 +11,8 @@ export interface Http1Options {
   handle(inbound: Inbound, outbound: Outbound): void;
   /** Answered here, because it could not be read as a request, or was too large or too slow before it could be handled. */
   onRefused(connection: Connection, status: number): void;
+  /** A limit took effect, whatever came of it. */
+  onLimit?(limit: Http1Limit): void;
   /** Calls `tick` every `ms` until the function returned is called; real timers by default. */
   every?(ms: number, tick: () => void): () => void;
 }
@@ -88,6 +91,10 @@ class Http1Server implements Http1, Http1Shared {
 
   onRefused(connection: Connection, status: number): void {
     this.#options.onRefused(connection, status);
+  }
+
+  onLimit(limit: Http1Limit): void {
+    this.#options.onLimit?.(limit);
   }
 
   forget(connection: Http1Connection): void {

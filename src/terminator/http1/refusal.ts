@@ -2,8 +2,21 @@
 import { STATUS_CODES } from 'node:http';
 import { httpDate } from './http-date.ts';
 
+/** What a client went over; the same words as for HTTP/2. */
+export type Http1Limit =
+  | 'header-bytes'
+  | 'header-count'
+  | 'header-time'
+  | 'body-bytes'
+  | 'body-time'
+  /** An answer that is not read: the connection is closed. */
+  | 'stalled'
+  /** Requests of the connection: `Connection: close`. */
+  | 'requests';
+
 export interface Refusal {
   readonly status: number;
+  readonly limit?: Http1Limit;
   /** Goes into the body of the answer; nothing of the request is repeated in it. */
   readonly reason: string;
 }
@@ -17,15 +30,15 @@ export const refusals = {
   control: bad('a control character in the request head'),
   tls: bad('TLS on a port that speaks plain HTTP'),
   http2: bad('HTTP/2 has to be negotiated with ALPN "h2" over TLS'),
-  headTooLarge: { status: 431, reason: 'the header section is too large' },
-  tooManyFields: { status: 431, reason: 'too many header fields' },
-  headTooSlow: { status: 408, reason: 'the request head took too long' },
+  headTooLarge: { status: 431, limit: 'header-bytes', reason: 'the header section is too large' },
+  tooManyFields: { status: 431, limit: 'header-count', reason: 'too many header fields' },
+  headTooSlow: { status: 408, limit: 'header-time', reason: 'the request head took too long' },
   // The request line.
   requestLine: bad('malformed request line'),
   method: { status: 501, reason: 'unknown method' },
   connect: { status: 501, reason: 'CONNECT is not served here' },
   target: bad('malformed target'),
-  targetTooLong: { status: 414, reason: 'the request line is too long' },
+  targetTooLong: { status: 414, limit: 'header-bytes', reason: 'the request line is too long' },
   version: bad('the version is not HTTP/1.0 or HTTP/1.1'),
   versionUnknown: { status: 505, reason: 'this connection speaks HTTP/1.1' },
   // Header fields.
@@ -46,12 +59,12 @@ export const refusals = {
   codingVersion: bad('Transfer-Encoding in HTTP/1.0'),
   upgradeBody: bad('an upgrade with a body'),
   // The body.
-  bodyTooLarge: { status: 413, reason: 'the request body is too large' },
-  bodyTooSlow: { status: 408, reason: 'the request body took too long' },
+  bodyTooLarge: { status: 413, limit: 'body-bytes', reason: 'the request body is too large' },
+  bodyTooSlow: { status: 408, limit: 'body-time', reason: 'the request body took too long' },
   chunkSize: bad('malformed chunk size'),
   chunkExtension: bad('malformed or too large chunk extension'),
   chunkEnd: bad('a chunk is longer or shorter than it says'),
-  trailersTooLarge: { status: 431, reason: 'the trailer section is too large' },
+  trailersTooLarge: { status: 431, limit: 'header-bytes', reason: 'the trailer section is too large' },
 } as const satisfies Record<string, Refusal>;
 
 /** The whole answer. */

@@ -47,6 +47,8 @@ function readHead(section: HeaderSection): RequestHead | Refusal | undefined {
   if (protocol !== undefined && method !== 'CONNECT') return undefined;
   if (scheme === undefined || scheme === '' || path === undefined || path === '') return undefined;
   if (method.length > longestMethod) return { status: 501, reason: 'unknown method' };
+  // As over HTTP/1.1: `delete` is another method than `DELETE`, but not to every backend, and routes match methods.
+  if (!/^[A-Z_-]+$/.test(method)) return bad('malformed method');
   if (!isTarget(path, method)) return bad('malformed target');
   const authority = section.authority ?? section.host ?? '';
   if (section.host !== undefined && section.host.toLowerCase() !== authority.toLowerCase()) {

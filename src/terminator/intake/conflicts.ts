@@ -56,7 +56,6 @@ function sentence({ name, serves, loses, because }: Conflict): string {
 }
 
 const reasons: Record<Precedence, string> = {
-  bound: 'the configuration binds the host to it',
   valid: 'it is valid now and the other one is not',
   rank: "Certplane's own certificates come before files, and files before Secrets",
   'later-end': 'it ends later',

@@ -14,7 +14,7 @@ interface Rated {
 }
 
 /** Why one comes before another. */
-export type Precedence = 'bound' | 'valid' | 'rank' | 'later-end' | 'arbitrary';
+export type Precedence = 'valid' | 'rank' | 'later-end' | 'arbitrary';
 
 export function isValid(entry: Rated, now: number): boolean {
   return entry.notBefore <= now && now < entry.notAfter;
@@ -57,8 +57,7 @@ function isBetter(a: Rated, b: Rated, now: number): boolean {
 }
 
 /** Why `a` came before `b`. */
-export function precedence(a: Rated, b: Rated, { now, bound }: { now: number; bound: boolean }): Precedence {
-  if (bound) return 'bound';
+export function precedence(a: Rated, b: Rated, now: number): Precedence {
   if (isValid(a, now) !== isValid(b, now)) return 'valid';
   if (a.rank !== b.rank) return 'rank';
   return a.notAfter === b.notAfter ? 'arbitrary' : 'later-end';

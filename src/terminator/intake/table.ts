@@ -131,7 +131,7 @@ export class CertificateTable {
       const alternative = this.alternative(name, serves, now);
       for (const loses of this.#names.get(name) ?? []) {
         if (loses === serves || loses === alternative || loses.fingerprint256 === serves.fingerprint256) continue;
-        yield { name, serves, loses, because: precedence(serves, loses, { now, bound: this.#bindings.has(name) }) };
+        yield { name, serves, loses, because: precedence(serves, loses, now) };
       }
     }
   }

@@ -95,6 +95,7 @@ export class DataPlane {
     const common = {
       settings: options.settings.settings,
       onRefused: ({ protocol }: Connection, status: number) => this.counters.refused(protocol, status),
+      onLimit: (limit: string) => this.counters.limited(limit),
     };
     const plain = new PlainFront({
       ...proxy,
@@ -118,7 +119,7 @@ export class DataPlane {
         },
       }),
     };
-    this.#http2 = createHttp2({ ...common, handle: overTls, onLimit: (reason) => this.counters.limited(reason) });
+    this.#http2 = createHttp2({ ...common, handle: overTls });
     this.#tls = new TlsFront<Peer>({
       certificates: this.certificates,
       settings: options.settings,

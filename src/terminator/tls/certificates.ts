@@ -1,4 +1,4 @@
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import type { Bundle } from '../../core/bundle.ts';
 import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
 import type { Refusal } from '../../core/feed.ts';
@@ -8,8 +8,6 @@ import { Lru } from './lru.ts';
 
 /** A certificate loaded for TLS. */
 export interface InUse extends SlotState {
-  /** Certificate and key only: everything else is the policy's. */
-  readonly context: SecureContext;
   readonly bundle: Bundle;
   /** OCSP response, DER. */
   readonly staple: Buffer | undefined;
@@ -29,7 +27,7 @@ export interface Lookups {
 }
 
 export interface CertificateLimits {
-  /** Loaded contexts, 30-40 kB each. */
+  /** Loaded certificates, 30-40 kB each with their context. */
   readonly contexts: number;
   /** Hosts whose certificate is known, and as many that have none. */
   readonly hosts: number;
@@ -46,29 +44,31 @@ export class WorkerCertificates {
   readonly #lookups: Lookups;
   readonly #hosts: Lru<string, HostState>;
   readonly #unknown: Lru<string, true>;
-  readonly #contexts: Lru<SlotId, InUse>;
+  readonly #loaded: Lru<SlotId, InUse>;
   readonly #resolving = new Map<string, Promise<HostState | undefined>>();
   readonly #loading = new Map<SlotId, Promise<InUse | undefined>>();
+  /** Makes a version ready to serve before it takes the place of another one. Throws when it cannot serve. */
+  prepare: (loaded: InUse) => void = loadContext;
 
   constructor(lookups: Lookups, limits: CertificateLimits) {
     this.#lookups = lookups;
     this.#hosts = new Lru(limits.hosts);
     this.#unknown = new Lru(limits.hosts);
-    this.#contexts = new Lru(limits.contexts);
+    this.#loaded = new Lru(limits.contexts);
   }
 
   get loaded(): number {
-    return this.#contexts.size;
+    return this.#loaded.size;
   }
 
   /** What serves a host, if that is known and loaded already. */
   peek(host: string): HostCertificates | undefined {
     const state = this.#hosts.get(host);
     if (state === undefined) return undefined;
-    const best = this.#contexts.get(state.slot);
+    const best = this.#loaded.get(state.slot);
     if (best === undefined) return undefined;
     if (state.alternative === undefined) return { best, alternative: undefined };
-    const alternative = this.#contexts.get(state.alternative.slot);
+    const alternative = this.#loaded.get(state.alternative.slot);
     return alternative === undefined ? undefined : { best, alternative };
   }
 
@@ -103,16 +103,16 @@ export class WorkerCertificates {
     const swaps: Promise<Refusal | undefined>[] = [];
     for (const { slot, gone } of changes) {
       if (slot === undefined) continue;
-      if (gone === true) this.#contexts.delete(slot);
-      else if (this.#contexts.has(slot)) swaps.push(this.#swap(slot));
+      if (gone === true) this.#loaded.delete(slot);
+      else if (this.#loaded.has(slot)) swaps.push(this.#swap(slot));
     }
     return Promise.all(swaps).then((refusals) => refusals.filter((refusal) => refusal !== undefined));
   }
 
   /** Takes effect with the next handshake. One that is not loaded gets it with its key material. */
   staple({ slot, versionId, staple }: StapleChange): void {
-    const loaded = this.#contexts.get(slot);
-    if (loaded?.versionId === versionId) this.#contexts.set(slot, { ...loaded, staple: stapleOf(staple) });
+    const loaded = this.#loaded.get(slot);
+    if (loaded?.versionId === versionId) this.#loaded.set(slot, { ...loaded, staple: stapleOf(staple) });
   }
 
   #resolve(host: string): Promise<HostState | undefined> {
@@ -132,7 +132,7 @@ export class WorkerCertificates {
   }
 
   async #get(slot: SlotId): Promise<InUse | undefined> {
-    return this.#contexts.get(slot) ?? (await this.#load(slot));
+    return this.#loaded.get(slot) ?? (await this.#load(slot));
   }
 
   /** Undefined when it cannot be loaded: most clients do well without it, and why is known where it is read. */
@@ -169,7 +169,7 @@ export class WorkerCertificates {
       try {
         // Gone again meanwhile: the removal comes as a change of its own.
         if (found === 'unreadable') throw unreadable();
-        if (found !== null && this.#contexts.has(slot)) this.#store(found);
+        if (found !== null && this.#loaded.has(slot)) this.#store(found);
         resolve(undefined);
       } catch (error) {
         const { code, message } = toCertplaneError(error, 'certificate.unparsable');
@@ -180,15 +180,16 @@ export class WorkerCertificates {
   }
 
   #store({ staple, ...material }: SlotMaterial): InUse {
-    const inUse = { ...material, context: contextOf(material.bundle), staple: stapleOf(staple) };
-    this.#contexts.set(material.slot, inUse);
+    const inUse = { ...material, staple: stapleOf(staple) };
+    this.prepare(inUse);
+    this.#loaded.set(material.slot, inUse);
     return inUse;
   }
 }
 
-function contextOf(bundle: Bundle): SecureContext {
-  // Without `ca`, node would load the system's roots, which nobody asks here.
-  return createSecureContext({ ca: [], cert: bundle.chainPem, key: bundle.keyPem });
+/** Throws what the TLS library has against a certificate or its key. */
+export function loadContext({ bundle }: InUse): void {
+  createSecureContext({ ca: [], cert: bundle.chainPem, key: bundle.keyPem });
 }
 
 function stapleOf(text: string | undefined): Buffer | undefined {

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { ClientHello } from '../accept/client-hello.ts';
 import type { WorkerSettings } from '../ipc/messages.ts';
 import { alerts } from './alert.ts';
-import type { HostCertificates, WorkerCertificates } from './certificates.ts';
+import { loadContext, type HostCertificates, type InUse, type WorkerCertificates } from './certificates.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HandshakeFailure } from './failure.ts';
 import { Handshake, type ConnectionTls, type HandshakeEnd } from './handshake.ts';
@@ -41,6 +41,7 @@ export class TlsFront<Peer> implements HandshakeEnd {
     this.#settings = options.settings.settings;
     this.#policies = new Policies(options.settings);
     this.#contexts = new PolicyContexts(options.ticketKeys);
+    options.certificates.prepare = (loaded) => this.#prepare(loaded);
   }
 
   /** Handshakes under way. */
@@ -130,12 +131,24 @@ export class TlsFront<Peer> implements HandshakeEnd {
     const policy = this.#policies.of(chosen.host);
     const certificates = select(chosen.found, handshake.hello);
     const context = policy.unusable ?? this.#contexts.of(policy, certificates);
+    if (handshake.socket.destroyed) {
+      handshake.abort('client-gone');
+      return;
+    }
     if (typeof context === 'string' || context instanceof Error) {
       this.#warnUnusable(chosen.host, typeof context === 'string' ? context : context.message);
       handshake.refuse(alerts.internalError, 'policy-unusable');
       return;
     }
     handshake.begin(firstBytes, { policy, context, certificates });
+  }
+
+  /** Builds the context that its first name will ask for; for other names and policies it is built when they do. */
+  #prepare(loaded: InUse): void {
+    const policy = this.#policies.of(loaded.names[0] ?? '');
+    const context = policy.unusable ?? this.#contexts.of(policy, [loaded]);
+    // Whose fault it is: a policy that nobody can be served under is no reason to refuse a certificate.
+    if (typeof context === 'string' || context instanceof Error) loadContext(loaded);
   }
 
   #warnUnusable(host: string, reason: string): void {

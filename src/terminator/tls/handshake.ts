@@ -1,6 +1,6 @@
 /** One handshake, from the ClientHello to a connection that can be served. */
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { ClientHello } from '../accept/client-hello.ts';
 import type { ClientIdentity, Connection } from '../proxy/exchange.ts';
 import type { InUse } from './certificates.ts';
@@ -8,7 +8,6 @@ import { certificateFailureOf, failureOf, type HandshakeFailure } from './failur
 import { chainTooLong, readIdentity } from './identity.ts';
 import { receive, release, staple, wrapServer } from './node-tls.ts';
 import type { ActivePolicy } from './policy.ts';
-import type { PolicyContext } from './policy-contexts.ts';
 import { commonNames } from './selection.ts';
 
 /** What is known of a connection's TLS. */
@@ -17,9 +16,9 @@ export type ConnectionTls = NonNullable<Connection['tls']>;
 /** What a handshake is given to work with. */
 export interface HandshakeParts {
   readonly policy: ActivePolicy;
-  readonly context: PolicyContext;
-  /** At least one; only one of them can be stapled for. */
-  readonly certificates: readonly InUse[];
+  readonly context: SecureContext;
+  /** Those in the context. */
+  readonly certificates: readonly [InUse, InUse?];
 }
 
 /** Where a handshake tells how it went: exactly one of them, once. */
@@ -52,20 +51,20 @@ export class Handshake {
   begin(firstBytes: Buffer, parts: HandshakeParts): void {
     const { policy, context, certificates } = parts;
     const tls = wrapServer(this.socket, {
-      context: context.context,
+      context,
       alpn: policy.alpn,
       requestCertificate: policy.client !== undefined,
       requireCertificate: policy.client?.mode === 'require',
     });
-    if (!context.complete) for (const certificate of certificates) tls.setKeyCert(certificate.context);
-    const [only] = certificates;
-    if (certificates.length === 1 && only?.staple !== undefined && policy.tls.ocspStapling) staple(tls, only.staple);
+    const [first, second] = certificates;
+    // Of two, it is not known yet which one the client gets.
+    if (second === undefined && first.staple !== undefined && policy.tls.ocspStapling) staple(tls, first.staple);
     this.#tls = tls;
     this.#parts = parts;
     underWay.set(tls, this);
     tls.on('secure', onSecure);
     tls.on('error', onError);
-    tls.on('end', onGone);
+    if (tls.allowHalfOpen) tls.on('end', onGone);
     tls.on('close', onGone);
     receive(tls, firstBytes);
   }
@@ -112,7 +111,7 @@ export class Handshake {
     underWay.delete(tls);
     tls.off('secure', onSecure);
     tls.off('error', onError);
-    tls.off('end', onGone);
+    if (tls.allowHalfOpen) tls.off('end', onGone);
     tls.off('close', onGone);
     release(tls);
     tls.on('error', destroy); // before anyone else listens, and when nobody does any more

@@ -1,4 +1,4 @@
-/** Secure contexts by policy. */
+/** Secure contexts: one for each certificate (or pair of them) and policy that are used together. */
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { toCertplaneError, type CertplaneError } from '../../core/errors.ts';
@@ -7,28 +7,16 @@ import { decideTickets } from './node-tls.ts';
 import type { ActivePolicy, ClientTrust } from './policy.ts';
 import { PolicyTickets } from './ticket-keys.ts';
 
-/** What a handshake runs in. */
-export interface PolicyContext {
-  readonly context: SecureContext;
-  /** The context has the certificates already. */
-  readonly complete: boolean;
-}
-
 interface PolicyState {
   /** Absent: sessions are not resumed. */
   readonly tickets: PolicyTickets | undefined;
-  /** Everything but the certificate, which each connection is given on its own. */
-  shared?: PolicyContext | CertplaneError;
-  /**
-   * By the first certificate, where one context has to have all: a connection can be given one certificate only, and
-   * node takes the trusted CAs from where it takes the certificate.
-   */
-  readonly complete: WeakMap<InUse, readonly CompleteContext[]>;
+  /** By the first certificate, with which they go. */
+  readonly contexts: WeakMap<InUse, readonly Built[]>;
 }
 
-interface CompleteContext {
+interface Built {
   readonly second: InUse | undefined;
-  readonly built: PolicyContext | CertplaneError;
+  readonly context: SecureContext | CertplaneError;
 }
 
 /**
@@ -47,20 +35,17 @@ export class PolicyContexts {
     this.#masters = masters;
   }
 
-  /** The error is what the TLS library has against the policy. */
-  of(policy: ActivePolicy, certificates: readonly InUse[]): PolicyContext | CertplaneError {
+  /** `certificates`: one, or two with keys of different kinds. The error is what the TLS library has against them. */
+  of(policy: ActivePolicy, certificates: readonly [InUse, InUse?]): SecureContext | CertplaneError {
     const state = this.#stateOf(policy);
     const [first, second] = certificates;
-    if (first === undefined || (policy.client === undefined && second === undefined))
-      return (state.shared ??= build(policy, state.tickets, []));
-    const known = state.complete.get(first) ?? [];
-    const found = known.find((one) => one.second === second);
-    if (found !== undefined) return found.built;
-    const built = build(policy, state.tickets, certificates);
+    const known = state.contexts.get(first) ?? [];
+    for (const built of known) if (built.second === second) return built.context;
+    const context = build(policy, state.tickets, second === undefined ? [first] : [first, second]);
     // A second one that has been replaced is not held on to.
-    const others = known.filter((one) => one.second?.slot !== second?.slot);
-    state.complete.set(first, [...others, { second, built }]);
-    return built;
+    const others = known.filter((built) => built.second?.slot !== second?.slot);
+    state.contexts.set(first, [...others, { second, context }]);
+    return context;
   }
 
   /** At least one; in effect with the next ticket. */
@@ -78,7 +63,7 @@ export class PolicyContexts {
     let state = this.#states.get(id);
     if (state === undefined) {
       const tickets = tls.sessionTickets ? new PolicyTickets(this.#masters, id) : undefined;
-      state = { tickets, complete: new WeakMap() };
+      state = { tickets, contexts: new WeakMap() };
       this.#states.set(id, state);
     }
     return state;
@@ -89,7 +74,7 @@ function build(
   policy: ActivePolicy,
   tickets: PolicyTickets | undefined,
   certificates: readonly InUse[],
-): PolicyContext | CertplaneError {
+): SecureContext | CertplaneError {
   try {
     const context = createSecureContext({
       ...optionsOf(policy),
@@ -97,7 +82,7 @@ function build(
       key: certificates.map(({ bundle }) => bundle.keyPem),
     });
     if (tickets !== undefined) decideTickets(context, tickets.onTicket);
-    return { context, complete: certificates.length > 0 };
+    return context;
   } catch (error) {
     return toCertplaneError(error, 'terminator.policy-unusable');
   }
@@ -105,11 +90,7 @@ function build(
 
 function optionsOf({ id, tls, client }: ActivePolicy): SecureContextOptions {
   return {
-    // Without `ca`, node would load the system's roots, which nobody asks here.
-    ca: client?.ca ?? [],
-    // Whatever stands in the CA file is trusted, an intermediate CA without its root, too.
-    allowPartialTrustChain: true,
-    ...(client?.crl === undefined ? {} : { crl: splitRevocationLists(client) }),
+    ...trustOptions(client),
     minVersion: tls.minVersion,
     ...(tls.ciphers.length === 0 ? {} : { ciphers: tls.ciphers.join(':') }),
     ecdhCurve: tls.curves.join(':'),
@@ -120,9 +101,17 @@ function optionsOf({ id, tls, client }: ActivePolicy): SecureContextOptions {
   };
 }
 
+function trustOptions(client: ClientTrust | undefined): SecureContextOptions {
+  // Without `ca`, node would load the system's roots, which nobody asks here.
+  if (client === undefined) return { ca: [] };
+  // Whatever stands in the CA file is trusted, an intermediate CA without its root, too.
+  const trust = { ca: client.ca, allowPartialTrustChain: true };
+  return client.crl === undefined ? trust : { ...trust, crl: splitRevocationLists(client.crl) };
+}
+
 const crlBlock = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g;
 
 /** Node reads only the first list of a text. */
-function splitRevocationLists({ crl = '' }: ClientTrust): string[] {
-  return crl.match(crlBlock) ?? [crl];
+function splitRevocationLists(text: string): string[] {
+  return text.match(crlBlock) ?? [text];
 }

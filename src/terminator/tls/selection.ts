@@ -18,9 +18,9 @@ const schemes: readonly (readonly [prefix: string, schemes: readonly number[]])[
  * The one that a TLS 1.3 client can use, those with smaller keys first: its signature schemes say all. For older clients
  * cipher suites count, too, so both are given, and the TLS library chooses.
  */
-export function select({ best, alternative }: HostCertificates, hello: ClientHello): readonly InUse[] {
+export function select({ best, alternative }: HostCertificates, hello: ClientHello): readonly [InUse, InUse?] {
   if (alternative === undefined) return [best];
-  const ordered = isRsa(best) ? [alternative, best] : [best, alternative];
+  const ordered: [InUse, InUse] = isRsa(best) ? [alternative, best] : [best, alternative];
   if (!hello.versions.includes(tls13)) return ordered;
   const usable = ordered.find(({ keyAlgorithm }) => canUse(hello, keyAlgorithm));
   return usable === undefined ? ordered : [usable];
@@ -36,8 +36,6 @@ function canUse({ signatureAlgorithms }: ClientHello, keyAlgorithm = ''): boolea
 }
 
 /** Names that all of them carry: whichever the TLS library takes, it is good for these. */
-export function commonNames(selected: readonly InUse[]): readonly string[] {
-  const [first, ...others] = selected;
-  if (first === undefined || others.length === 0) return first?.names ?? [];
-  return first.names.filter((name) => others.every(({ names }) => names.includes(name)));
+export function commonNames([first, second]: readonly [InUse, InUse?]): readonly string[] {
+  return second === undefined ? first.names : first.names.filter((name) => second.names.includes(name));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Outbound, Outcome } from '../../../src/terminator/proxy/exchange.ts';
-import { connectTo, feed, front, type FrontOptions } from './served.ts';
+import { connectTo, feed, front, type FrontOptions, type MemorySocket } from './served.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
@@ -165,7 +165,7 @@ test('the last answer of a connection says so: asked for, told to, draining, or 
     assert.ok(socket.writableEnded);
   }
   const counted = await answerWith(ok, get.repeat(5), { limits: { requestsPerConnection: 3 } });
-  assert.equal(counted.seen.length, 3);
+  assert.deepEqual([counted.seen.length, counted.limits], [3, ['requests']]);
   assert.equal(counted.sent.split('Connection: close').length, 2);
   assert.match(counted.sent.slice(counted.sent.lastIndexOf('HTTP/1.1')), closing);
   const served = front();
@@ -215,17 +215,17 @@ test('a client that does not read is waited for: the writer is told, the next re
 });
 
 test('an answer to a client that has just gone is not complete', async () => {
-  let leave = (): void => undefined;
+  let leaving: MemorySocket | undefined;
   const outcomes: Outcome[] = [];
   const served = front({
     handler: (_inbound, outbound) => {
       outbound.onClose((outcome) => outcomes.push(outcome));
-      leave();
+      leaving?.destroy();
       ok(outbound);
     },
   });
   const socket = connectTo(served);
-  leave = () => void socket.destroy();
+  leaving = socket;
   await feed(socket, [get]);
   assert.deepEqual(outcomes, [{ status: 200, bytes: 0, complete: false }]);
 });

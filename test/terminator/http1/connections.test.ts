@@ -23,7 +23,7 @@ test('a client that says nothing is let go without an answer; one that has begun
     /^HTTP\/1\.1 408 [^]*408 Request Timeout: the request head took too long\n$/,
     'bytes do not buy time',
   );
-  assert.deepEqual(slow.refused, [408]);
+  assert.deepEqual([slow.refused, slow.limits, silent.limits], [[408], ['header-time'], []]);
 });
 
 test('between two requests the idle time counts, from the first byte of the next one the head time', async () => {
@@ -42,7 +42,7 @@ test('between two requests the idle time counts, from the first byte of the next
 });
 
 test('a body that stops coming is answered 408, or cut where an answer has begun; a gap counts, not the whole', async () => {
-  const { exchanges, socket, pass } = held();
+  const { exchanges, socket, pass, limits } = held();
   await feed(socket, [post(10)]);
   pass(60_000);
   assert.equal(socket.writableEnded, false, 'nobody has asked for the body yet');
@@ -56,6 +56,7 @@ test('a body that stops coming is answered 408, or cut where an answer has begun
   await feed(socket, []);
   assert.match(socket.sent, /^HTTP\/1\.1 408 [^]*the request body took too long\n$/);
   assert.deepEqual(exchanges[0]?.outcomes, [{ status: 408, bytes: 0, complete: true }]);
+  assert.deepEqual(limits, ['body-time']);
   for (let i = 0; i < 3; i += 1) {
     exchanges[0]?.inbound.body?.pause();
     exchanges[0]?.inbound.body?.resume();
@@ -92,7 +93,7 @@ test('while the backend holds a body up, or has not answered, time is not agains
 });
 
 test('a client that reads nothing of its answer is cut off, one that reads slowly is not', async () => {
-  const { exchanges, socket, pass } = held();
+  const { exchanges, socket, pass, limits } = held();
   socket.setReading(false);
   await feed(socket, [get]);
   const outbound = exchanges[0]?.outbound as Outbound;
@@ -111,6 +112,7 @@ test('a client that reads nothing of its answer is cut off, one that reads slowl
   await feed(socket, []);
   assert.ok(socket.destroyed);
   assert.equal(exchanges[0]?.outcomes[0]?.complete, false);
+  assert.deepEqual(limits, ['stalled']);
 });
 
 test('a closing answer waits for a client that reads slowly; then the connection goes, with or without it', async () => {

@@ -297,12 +297,14 @@ test('the limits of a head: bytes, fields, and a request line of its own', async
   const limits = { headerBytes: 200, headerCount: 3 };
   const room = 200 - withValue(0).length;
   assert.deepEqual((await exchange(withValue(room), { limits })).statuses, [200]);
+  assert.deepEqual((await exchange(withValue(room + 1), { limits })).limits, ['header-bytes']);
   assert.deepEqual((await exchange(withValue(room + 1), { limits })).statuses, [431]);
   assert.deepEqual((await exchange(withValue(5_000).slice(0, 300), { limits })).statuses, [431], 'before its end');
   assert.deepEqual((await exchange(`GET /${'x'.repeat(300)}`, { limits })).statuses, [414], 'before its end');
   assert.deepEqual((await exchange(`GET /${'x'.repeat(300)} HTTP/1.1\r\n\r\n`, { limits })).statuses, [414]);
   assert.deepEqual((await exchange(fields(2), { limits })).statuses, [200]);
-  assert.deepEqual((await exchange(fields(3), { limits })).statuses, [431]);
+  const many = await exchange(fields(3), { limits });
+  assert.deepEqual([many.statuses, many.limits], [[431], ['header-count']]);
 });
 
 test('the limits of a body: 413 before it is read where its length says so, and in the middle where it does not', async () => {
@@ -311,10 +313,12 @@ test('the limits of a body: 413 before it is read where its length says so, and 
   assert.deepEqual((await exchange(`${post}Content-Length: 10\r\n\r\n${ten}`, { limits })).statuses, [200]);
   const announced = await exchange(`${post}Content-Length: 11\r\n\r\n`, { limits });
   assert.deepEqual([announced.statuses, announced.seen, announced.refused], [[413], [], [413]]);
+  assert.deepEqual(announced.limits, ['body-bytes']);
   const coding = `${post}Transfer-Encoding: chunked\r\n\r\n`;
   assert.deepEqual((await exchange(`${coding}a\r\n${ten}\r\n0\r\n\r\n`, { limits })).statuses, [200]);
   const grown = await exchange(`${coding}a\r\n${ten}\r\n1\r\nx\r\n0\r\n\r\n${get}`, { limits });
   assert.deepEqual([grown.statuses, grown.seen.map(({ complete }) => complete)], [[413], [false]]);
+  assert.deepEqual([grown.limits, grown.refused], [['body-bytes'], []], 'an exchange tells its own outcome');
   assert.deepEqual((await exchange(`${coding}b\r\n${ten}x\r\n0\r\n\r\n`, { limits })).statuses, [413]);
 });
 

@@ -7,6 +7,7 @@ import { createSecureContext, TLSSocket } from 'node:tls';
 import { defaultLimits, defaultTimeouts } from '../../../src/core/terminator.ts';
 import type { Http1Settings } from '../../../src/terminator/http1/connection.ts';
 import { createHttp1, type Http1 } from '../../../src/terminator/http1/http1.ts';
+import type { Http1Limit } from '../../../src/terminator/http1/refusal.ts';
 import { answer, type Connection, type Inbound, type Outbound } from '../../../src/terminator/proxy/exchange.ts';
 
 export const client: Connection = {
@@ -40,6 +41,8 @@ export interface Front {
   readonly http1: Http1;
   readonly seen: Seen[];
   readonly refused: number[];
+  /** Limits that took effect. */
+  readonly limits: Http1Limit[];
   /** Time for deadlines passes. */
   readonly pass: (ms: number) => void;
   /** Deadlines are looked at. */
@@ -60,6 +63,7 @@ export function settingsOf({ limits, timeouts }: FrontOptions): Http1Settings {
 export function front(options: FrontOptions = {}): Front {
   const seen: Seen[] = [];
   const refused: number[] = [];
+  const limits: Http1Limit[] = [];
   let tick: (() => void) | undefined;
   let tickMs = 0;
   const http1 = createHttp1({
@@ -71,6 +75,7 @@ export function front(options: FrontOptions = {}): Front {
       else readAll(inbound, request, () => answer(outbound, 200, 'ok\n'));
     },
     onRefused: (_connection, status) => refused.push(status),
+    onLimit: (limit) => limits.push(limit),
     every: (ms, run) => {
       tickMs = ms;
       tick = run;
@@ -80,7 +85,7 @@ export function front(options: FrontOptions = {}): Front {
   const pass = (ms: number): void => {
     for (let passed = 0; passed < ms; passed += tickMs) tick?.();
   };
-  return { http1, seen, refused, pass, ticking: () => tick !== undefined };
+  return { http1, seen, refused, limits, pass, ticking: () => tick !== undefined };
 }
 
 function see({ method, target, authority, host, version, headers, body, upgrade }: Inbound): Seen {
