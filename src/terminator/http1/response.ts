@@ -96,7 +96,7 @@ export class Http1Response implements Outbound {
     this.#hold(`HTTP/1.1 ${status} ${words}\r\n${date}${fields}${this.#connectionFields(closing)}\r\n`);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release?: () => void): boolean {
     if (this.#state !== 'open' || this.#framing === 'none' || chunk.length === 0) return true;
     this.#bytes += chunk.length;
     if (this.#framing === 'length' && (this.#left -= chunk.length) < 0) {
@@ -105,7 +105,7 @@ export class Http1Response implements Outbound {
     }
     const chunked = this.#framing === 'chunked';
     if (chunked) this.#hold(`${chunk.length.toString(16)}\r\n`);
-    if (chunk.length > mostCopied) this.#pass(chunk, chunked);
+    if (chunk.length > mostCopied) this.#pass(chunk, chunked, release);
     else {
       this.#hold(chunk);
       if (chunked) this.#hold('\r\n');
@@ -196,11 +196,11 @@ export class Http1Response implements Outbound {
   }
 
   /** A large piece, together with what stands before it. */
-  #pass(chunk: Buffer, chunked: boolean): void {
+  #pass(chunk: Buffer, chunked: boolean, release: (() => void) | undefined): void {
     const { socket } = this.#owner;
     socket.cork();
     this.#send();
-    socket.write(chunk);
+    socket.write(chunk, release);
     if (chunked) socket.write('\r\n', 'latin1');
     socket.uncork();
   }

@@ -105,8 +105,11 @@ export interface Outbound {
    * `closing`: the rest of the request will not be read, so an HTTP/1.1 connection ends with this answer.
    */
   head(status: number, reason: string, headers: readonly string[], closing: boolean): void;
-  /** False: wait for drain before writing more. */
-  write(chunk: Buffer): boolean;
+  /**
+   * False: wait for drain before writing more. The chunk is the outbound's from here on; it may call `release` once it
+   * needs it no more, so that its memory is used again (worth it for large bodies, and no harm where it does not).
+   */
+  write(chunk: Buffer, release?: () => void): boolean;
   end(trailers: readonly string[]): void;
   /** Nothing more comes in this turn of the event loop: what is held back to be sent together goes out. */
   flush(): void;

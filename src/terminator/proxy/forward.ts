@@ -94,8 +94,8 @@ class Forward implements BackendEvents {
     this.#outbound.head(head.status, head.reason, headers, this.#upload?.settle() === false);
   }
 
-  onData(chunk: Buffer): void {
-    if (this.#outbound.write(chunk)) return;
+  onData(chunk: Buffer, release?: () => void): void {
+    if (this.#outbound.write(chunk, release)) return;
     this.#call.pause();
     if (this.#waitsForDrain) return;
     this.#waitsForDrain = true; // most answers never have to

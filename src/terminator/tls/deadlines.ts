@@ -6,7 +6,7 @@ export interface DeadlineTimes {
   setTimer(run: () => void, ms: number): () => void;
 }
 
-export const realTimes: DeadlineTimes = {
+const realTimes: DeadlineTimes = {
   now: () => performance.now(),
   setTimer: (run, ms) => {
     const timer = setTimeout(run, ms);

@@ -56,7 +56,11 @@ export interface BackendEvents {
   onDrain(): void;
   onInformational(head: BackendResponseHead): void;
   onHead(head: BackendResponseHead): void;
-  onData(chunk: Buffer): void;
+  /**
+   * The chunk is the receiver's. `release` says that it is not needed any more, so that its memory is read into again:
+   * worth it for large bodies, and no harm where it is never called.
+   */
+  onData(chunk: Buffer, release?: () => void): void;
   /** Nothing more comes in this turn of the event loop. */
   onTurn(): void;
   onEnd(trailers: readonly string[]): void;

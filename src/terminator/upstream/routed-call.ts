@@ -145,8 +145,8 @@ export class RoutedCall implements BackendCall, CarrierOwner, Waiter {
     this.#events.onHead(head);
   }
 
-  onData(chunk: Buffer): void {
-    if (!this.#over) this.#events.onData(chunk);
+  onData(chunk: Buffer, release: (() => void) | undefined): void {
+    if (!this.#over) this.#events.onData(chunk, release);
   }
 
   onTurn(): void {

@@ -9,7 +9,7 @@ export interface CarrierOwner {
   onDrain(): void;
   onInformational(head: BackendResponseHead): void;
   onHead(head: BackendResponseHead): void;
-  onData(chunk: Buffer): void;
+  onData(chunk: Buffer, release: (() => void) | undefined): void;
   onTurn(): void;
   onEnd(trailers: readonly string[]): void;
   onUpgrade(head: BackendResponseHead, stream: Duplex): void;

@@ -96,7 +96,7 @@ function see({ method, target, authority, host, version, headers, body, upgrade 
 }
 
 /** Reads the body into what was seen, then goes on. */
-export function readAll(inbound: Inbound, seen: Pick<Seen, 'body' | 'trailers' | 'complete'>, then: () => void): void {
+function readAll(inbound: Inbound, seen: Pick<Seen, 'body' | 'trailers' | 'complete'>, then: () => void): void {
   if (inbound.body === undefined) {
     then();
     return;

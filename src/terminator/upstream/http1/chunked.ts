@@ -1,8 +1,13 @@
+import type { Loan } from './read-buffer.ts';
 import { BadResponse, readField } from './response-head.ts';
 
 const longestSizeLine = 1024;
 const longestTrailers = 16_384;
 const mostTrailers = 100;
+
+export interface ChunkedSink {
+  onData(data: Buffer, loan: Loan | undefined): void;
+}
 
 /** Decoder of one chunked body (RFC 9112 §7.1). Only CRLF ends a line; extensions are skipped. */
 export class ChunkedDecoder {
@@ -12,19 +17,21 @@ export class ChunkedDecoder {
   /** Length of all trailer lines so far. */
   #trailerBytes = 0;
   readonly trailers: string[] = [];
+  /** Where the bytes that are pushed lie. */
+  loan: Loan | undefined;
 
   get done(): boolean {
     return this.#state === 'done';
   }
 
-  /** Decodes `chunk` from `at` to `end`, calls `onData` with slices of it, and returns where it stopped: at `end`, or after the body. */
-  push(chunk: Buffer, at: number, end: number, onData: { onData(data: Buffer): void }): number {
+  /** Decodes `chunk` from `at` to `end`, gives `sink` slices of it, and returns where it stopped: at `end`, or after the body. */
+  push(chunk: Buffer, at: number, end: number, sink: ChunkedSink): number {
     while (at < end && this.#state !== 'done') {
       if (this.#state === 'data') {
         const stop = Math.min(end, at + this.#left);
         this.#left -= stop - at;
         if (this.#left === 0) this.#state = 'data-end';
-        onData.onData(chunk.subarray(at, stop));
+        sink.onData(chunk.subarray(at, stop), this.loan);
         at = stop;
       } else {
         at = this.#readLine(chunk, at, end);

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { BackendFailure, BackendRequest, CallerConnection } from '../backend.ts';
 import type { Pulse, Pulsed } from '../pulse.ts';
 import type { Carrier, CarrierOwner, TransportLimits } from '../transport.ts';
-import { ReadBuffer, type ReadSink } from './read-buffer.ts';
+import { Loan, ReadBuffer, type ReadSink } from './read-buffer.ts';
 import { requestHead, trailerLines } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseParser, type ResponseEvents } from './response-parser.ts';
@@ -190,7 +190,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
       this.#fail('backend-timeout', `no answer in ${firstByteMs} ms`);
   }
 
-  onRead(data: Buffer, length: number, owned: boolean): void {
+  onRead(data: Buffer, length: number, loan: Loan | undefined): void {
     const owner = this.#owner;
     if (owner === undefined) {
       this.#surplus = true;
@@ -201,7 +201,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     this.#answered = true;
     let surplus: number;
     try {
-      surplus = this.#parser.push(data, length, owned);
+      surplus = this.#parser.push(data, length, loan);
     } catch (error) {
       this.#fail('backend-bad-answer', error instanceof Error ? error.message : String(error));
       return;
@@ -224,8 +224,8 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     this.#owner?.onHead(head);
   }
 
-  onData(chunk: Buffer): void {
-    this.#owner?.onData(chunk);
+  onData(chunk: Buffer, loan: Loan | undefined): void {
+    this.#owner?.onData(chunk, loan?.part());
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -266,7 +266,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     return socket;
   }
 
-  readonly #onData = (chunk: Buffer): void => this.onRead(chunk, chunk.length, true);
+  readonly #onData = (chunk: Buffer): void => this.onRead(chunk, chunk.length, new Loan(undefined));
 
   readonly #onDrain = (): void => {
     this.#lastAt = this.#keeper.pulse.now;

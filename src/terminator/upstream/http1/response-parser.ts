@@ -1,12 +1,13 @@
 import { ChunkedDecoder } from './chunked.ts';
+import type { Loan } from './read-buffer.ts';
 import { BadResponse, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 export interface ResponseEvents {
   /** 1xx but 101. */
   onInformational(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
-  /** The chunk belongs to the receiver. */
-  onData(chunk: Buffer): void;
+  /** `loan`: where the chunk lies; undefined: in memory of its own. */
+  onData(chunk: Buffer, loan: Loan | undefined): void;
   /** The response is complete, exactly on its framing. */
   onEnd(trailers: readonly string[]): void;
   /** 101: whatever follows is no HTTP. `rest` is what came with it. */
@@ -56,14 +57,14 @@ export class ResponseParser {
   }
 
   /**
-   * Feeds the first `length` bytes of `data` and returns how many of them belong to no response. `owned`: they stay as
-   * they are, so slices may be passed on; otherwise what is passed on is copied before the first event.
+   * Feeds the first `length` bytes of `data` and returns how many of them belong to no response. `loan`: they stay as
+   * they are, so slices may be passed on; without one, what is passed on is copied before the first event.
    */
-  push(data: Buffer, length: number, owned: boolean): number {
+  push(data: Buffer, length: number, loan: Loan | undefined): number {
     let chunk = data;
     let at = 0;
     let end = length;
-    let mine = owned;
+    let copied = loan !== undefined;
     while (at < end && this.#state !== 'done') {
       let head: ResponseHead | undefined;
       if (this.#state === 'head') {
@@ -71,14 +72,14 @@ export class ResponseParser {
         if (head === undefined) return 0;
         at = this.#headEnd;
       }
-      if (!mine && at < end) {
+      if (!copied && at < end) {
         chunk = Buffer.allocUnsafe(end - at);
         data.copy(chunk, 0, at, end);
         end -= at;
         at = 0;
-        mine = true;
+        copied = true;
       }
-      if (head === undefined) at = this.#readBody(chunk, at, end);
+      if (head === undefined) at = this.#readBody(chunk, at, end, loan);
       else if (head.status === 101) {
         this.#state = 'done';
         this.#events.onUpgrade(head, at < end ? chunk.subarray(at, end) : empty);
@@ -139,21 +140,22 @@ export class ResponseParser {
     if (framing === 0) this.#finish(noTrailers);
   }
 
-  #readBody(chunk: Buffer, at: number, end: number): number {
+  #readBody(chunk: Buffer, at: number, end: number, loan: Loan | undefined): number {
     if (this.#state === 'body') {
       const stop = Math.min(end, at + this.#left);
       this.#left -= stop - at;
-      this.#events.onData(at === 0 && stop === chunk.length ? chunk : chunk.subarray(at, stop));
+      this.#events.onData(at === 0 && stop === chunk.length ? chunk : chunk.subarray(at, stop), loan);
       if (this.#left === 0) this.#finish(noTrailers);
       return stop;
     }
     if (this.#state === 'chunked') {
       const decoder = this.#chunked as ChunkedDecoder;
+      decoder.loan = loan;
       const stop = decoder.push(chunk, at, end, this.#events);
       if (decoder.done) this.#finish(decoder.trailers);
       return stop;
     }
-    this.#events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+    this.#events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), loan);
     return end;
   }
 

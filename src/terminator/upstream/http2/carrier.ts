@@ -150,7 +150,7 @@ export class Http2Carrier implements Carrier {
   readonly #onData = (chunk: Buffer): void => {
     this.#seen();
     if (this.#promised !== undefined) this.#promised -= chunk.length;
-    this.#owner?.onData(chunk);
+    this.#owner?.onData(chunk, undefined);
     this.#turn();
   };
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { Loan } from '../../../../src/terminator/upstream/http1/read-buffer.ts';
 import { BadResponse } from '../../../../src/terminator/upstream/http1/response-head.ts';
 import { ResponseParser } from '../../../../src/terminator/upstream/http1/response-parser.ts';
 
@@ -42,7 +43,7 @@ function parse(pieces: readonly (string | Buffer)[], method = 'GET', upgradable 
   parser.begin(method, upgradable);
   for (const piece of pieces) {
     const buffer = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
-    seen.surplus += parser.push(buffer, buffer.length, owned);
+    seen.surplus += parser.push(buffer, buffer.length, owned ? new Loan(undefined) : undefined);
     if (!owned) buffer.fill(0x58); // as the next read would
   }
   return { ...seen, parser };

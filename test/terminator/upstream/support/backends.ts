@@ -50,7 +50,7 @@ export function startBackends(
 
 export const client = { address: '192.0.2.7', port: 40_000, localAddress: '192.0.2.1', localPort: 443 };
 
-export function requestOf(overrides: Partial<BackendRequest> = {}): BackendRequest {
+function requestOf(overrides: Partial<BackendRequest> = {}): BackendRequest {
   return {
     method: 'GET',
     target: '/',
