@@ -1,5 +1,5 @@
 /** What a terminator counts, for Prometheus. Counted in the workers, added up here. */
-import { Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BackendReport, ServedEntry } from '../core/feed.ts';
 import type { WorkerCounters } from './ipc/messages.ts';
 import { WorkerHistogram } from './observe/worker-histogram.ts';
@@ -41,7 +41,6 @@ const rotationBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30];
 export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
   const registry = new Registry();
   const registers = [registry];
-  const prefix = (name: string): string => `certplane_terminator_${name}`;
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
     new Counter({ name: prefix(name), help, labelNames, registers });
   const gauge = (name: string, help: string, read: () => number): void => {
@@ -74,7 +73,7 @@ export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
     'From a request to the first byte of the backend, by backend.',
     'backend',
   );
-  for (const histogram of [durations, backendDurations]) registry.registerMetric(histogram as Metric);
+  for (const histogram of [durations, backendDurations]) registry.registerMetric(histogram);
   const handshakes = counter(
     'handshakes_total',
     'TLS handshakes, by version, cipher and whether a session was resumed.',
@@ -164,4 +163,8 @@ export function createTerminatorMetrics(view: MetricsView): TerminatorMetrics {
 
 function labelled(counts: Readonly<Record<string, number>>): [string[], number][] {
   return Object.entries(counts).map(([key, number]) => [key.split('\n'), number]);
+}
+
+function prefix(name: string): string {
+  return `certplane_terminator_${name}`;
 }

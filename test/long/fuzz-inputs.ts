@@ -109,6 +109,34 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** HPACK (RFC 7541): GET, https, /, and ":authority: one.test" as a literal. */
 const requestBlock = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, 8]), Buffer.from('one.test')]);
 const postBlock = Buffer.concat([Buffer.from([0x83, 0x87, 0x84, 0x41, 8]), Buffer.from('one.test')]);
+/** ":protocol: websocket" behind CONNECT. */
+const connectBlock = Buffer.concat([
+  Buffer.from([0x02, 7]),
+  Buffer.from('CONNECT'),
+  Buffer.from([0x00, 9]),
+  Buffer.from(':protocol'),
+  Buffer.from([9]),
+  Buffer.from('websocket'),
+  requestBlock.subarray(1),
+]);
+/** ":status: 200", alone and with a length; what is no status; pseudo-headers of a request. */
+const answerBlocks: readonly Buffer[] = [
+  Buffer.from([0x88]),
+  Buffer.concat([Buffer.from([0x88, 0x0f, 0x0d, 1]), Buffer.from('5')]),
+  Buffer.concat([Buffer.from([0x08, 3]), Buffer.from('100')]),
+  Buffer.concat([Buffer.from([0x08, 3]), Buffer.from('abc')]),
+  Buffer.concat([Buffer.from([0x88, 0x00, 10]), Buffer.from('Connection'), Buffer.from([5]), Buffer.from('close')]),
+  Buffer.from([0x82, 0x84]),
+];
+const hugeFields: readonly Buffer[] = [
+  Buffer.from([0x3f, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+  Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+  Buffer.from([0x40, 0x7f, 0xff, 0xff, 0xff, 0x07]),
+  Buffer.from([0x40, 0xff, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]),
+  Buffer.concat([Buffer.from([0x40, 1, 0x78, 0x7f, 0x81, 0x1f]), Buffer.alloc(4_000, 0x61)]),
+  Buffer.concat(Array.from({ length: 500 }, () => Buffer.from([0xbe]))),
+  Buffer.concat([Buffer.from([0x40, 1, 0x78, 0xff, 0x81, 0x03]), Buffer.alloc(512, 0xff)]),
+];
 const [DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION] = [0, 1, 2, 3, 4, 6, 7, 8, 9];
 
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
@@ -126,6 +154,17 @@ function number32(value: number): Buffer {
   return bytes;
 }
 
+function smallFrames(stream: number): readonly Buffer[] {
+  return [
+    frame(PING, 0, 0, Buffer.alloc(8)),
+    frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+    frame(DATA, 0, stream, Buffer.alloc(0)),
+    frame(WINDOW, 0, 0, number32(1)),
+    frame(CONTINUATION, 0, stream, Buffer.alloc(0)),
+    frame(PRIORITY, 0, stream, Buffer.alloc(5)),
+  ];
+}
+
 /** A connection's worth of HTTP/2 (RFC 9113): preface, SETTINGS, then frames in and out of order. */
 export function http2Frames(dice: Dice): Buffer {
   const out = [dice.chance(95) ? preface : mutated(dice, preface), frame(SETTINGS, 0, 0, settings(dice))];
@@ -136,6 +175,17 @@ export function http2Frames(dice: Dice): Buffer {
     out.push(dice.chance(20) ? mutated(dice, next) : next);
   }
   return Buffer.concat(out);
+}
+
+/** What a backend could send: its SETTINGS at first, then an answer among frames in and out of order. */
+export function http2Answer(dice: Dice, first: boolean): Buffer {
+  const stream = dice.one([1, 1, 1, 3, 5, 7, 2]);
+  const head = frame(HEADERS, dice.one([0x4, 0x4, 0x5, 0x0]), stream, dice.one(answerBlocks));
+  const out = [first && dice.chance(95) ? frame(SETTINGS, 0, 0, settings(dice)) : Buffer.alloc(0), head];
+  for (let left = dice.number(6); left >= 0; left -= 1) out.push(oddFrames(dice, stream));
+  out.push(frame(DATA, 1, stream, Buffer.from('hello')));
+  const bytes = Buffer.concat(out);
+  return dice.chance(50) ? bytes : mutated(dice, bytes);
 }
 
 function settings(dice: Dice): Buffer {
@@ -150,7 +200,7 @@ function settings(dice: Dice): Buffer {
 
 function oddFrames(dice: Dice, stream: number): Buffer {
   const some = dice.one([0, 1, stream, stream, stream + 1, 0x7fffffff]);
-  switch (dice.number(13)) {
+  switch (dice.number(18)) {
     case 0:
       return frame(HEADERS, 0x5, stream, requestBlock);
     case 1:
@@ -183,6 +233,26 @@ function oddFrames(dice: Dice, stream: number): Buffer {
       return frame(PRIORITY, 0, some, Buffer.concat([number32(some), dice.bytes(2)]));
     case 11:
       return frame(DATA, dice.one([0, 1, 8, 9]), some, dice.bytes(300));
+    case 12: // sizes, indexes and strings of HPACK that are far too large
+      return frame(HEADERS, 0x5, stream, Buffer.concat([dice.one(hugeFields), requestBlock]));
+    case 13: // many small frames that each want an answer, or none
+      return Buffer.concat(Array.from({ length: 50 + dice.number(300) }, () => dice.one(smallFrames(stream))));
+    case 14: // a WebSocket (RFC 8441), and bytes in it
+      return Buffer.concat([
+        frame(HEADERS, 0x4, stream, connectBlock),
+        frame(DATA, dice.number(2), stream, dice.bytes(200)),
+      ]);
+    case 15: // trailers, sent where they may stand and where not
+      return Buffer.concat([
+        frame(HEADERS, 0x4, stream, postBlock),
+        frame(DATA, 0, stream, dice.bytes(20)),
+        frame(HEADERS, dice.one([0x4, 0x5]), stream, dice.one([Buffer.from([0x40, 1, 0x78, 1, 0x31]), requestBlock])),
+      ]);
+    case 16: // more than any window
+      return Buffer.concat([
+        frame(HEADERS, 0x4, stream, postBlock),
+        ...Array.from({ length: dice.number(90) }, () => frame(DATA, 0, stream, Buffer.alloc(16_384))),
+      ]);
     default:
       return frame(dice.number(256), dice.number(256), some, dice.bytes(100));
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect as tlsConnect, createSecureContext } from 'node:tls';
+import { connect as tlsConnect, createSecureContext, type TLSSocket } from 'node:tls';
 import { ready } from '../e2e/shop.ts';
 import { site, type Site } from '../e2e/site.ts';
 import { processesOf } from '../load/shop.ts';
@@ -36,7 +36,9 @@ export interface FuzzSite extends AsyncDisposable {
   /** Runs the attacks while usual requests go on, and looks at what is left of them. */
   batch(t: TestContext, attacks: number, attack: (dice: Dice) => Promise<void>): Promise<void>;
   /** A connection to the TLS port, its handshake under way. */
-  tls(protocol: string, host?: string): Duplex;
+  tls(protocol: string, host?: string): TLSSocket;
+  /** TLS on a connection that is there already. */
+  tlsOver(socket: Socket): TLSSocket;
   socketPath(name: string): string;
 }
 
@@ -58,7 +60,9 @@ export async function startFuzzSite({ config, prologue = '' }: FuzzOptions): Pro
   const rootPem = (JSON.parse(issuers.body) as { items: { rootPem: string }[] }).items[0]?.rootPem ?? '';
   const secureContext = createSecureContext({ ca: rootPem });
   const [https, http] = await Promise.all(
-    [place.https, place.http].map(async (port) => (prologue === '' ? port : await startForwarder(stack, port, prologue))),
+    [place.https, place.http].map(async (port) =>
+      prologue === '' ? port : await startForwarder(stack, port, prologue),
+    ),
   );
   let batches = 0;
 
@@ -127,6 +131,7 @@ export async function startFuzzSite({ config, prologue = '' }: FuzzOptions): Pro
         secureContext,
         ALPNProtocols: [protocol],
       }),
+    tlsOver: (socket) => tlsConnect({ socket, servername: 'one.test', secureContext }),
     [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
   };
 }

@@ -359,8 +359,6 @@ test('a scan shows what Mozilla’s presets promise, and nothing else', { skip: 
   await terminator.serve('file/both', 1, { dnsNames: ['modern.test', 'intermediate.test'] });
   const tls13 = { 'TLS 1.3': true, TLS_AES_128: true, TLS_CHACHA20: true, 'P-384': true };
   const tls12 = { 'TLS 1.2': true, 'AES-128-GCM': true, 'AES-256-GCM': true, ChaCha20: true };
-  const accepted = (found: Record<string, boolean>): Record<string, boolean> =>
-    Object.fromEntries(Object.entries(found).filter(([, taken]) => taken));
   assert.deepEqual(accepted(await scan(terminator.httpsPort, 'modern.test')), tls13);
   assert.deepEqual(accepted(await scan(terminator.httpsPort, 'intermediate.test')), { ...tls13, ...tls12 });
 });
@@ -396,3 +394,7 @@ test('the OCSP response of a certificate in use is stapled, once it is there', {
     timeoutMs: 30_000,
   });
 });
+
+function accepted(found: Record<string, boolean>): Record<string, boolean> {
+  return Object.fromEntries(Object.entries(found).filter(([, taken]) => taken));
+}

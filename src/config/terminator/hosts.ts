@@ -99,7 +99,12 @@ export function withoutAlpn(hosts: Hosts, tcp: readonly string[]): readonly Host
   const plain = (name: string): TlsPolicy => ({ ...hosts.policyFor(name), alpn: [] });
   const said = hosts.settings.flatMap(({ names, ...rest }): HostSettings[] => {
     const others = names.filter((name) => !bytes.has(name));
-    const own = names.filter((name) => bytes.has(name)).map((name) => ({ ...rest, names: [name], tls: plain(name) }));
+    const own = names
+      .filter((name) => bytes.has(name))
+      .map((name): HostSettings => {
+        const { certificateId } = rest;
+        return { names: [name], tls: plain(name), ...(certificateId === undefined ? {} : { certificateId }) };
+      });
     return others.length === 0 ? own : [{ names: others, ...rest }, ...own];
   });
   const unsaid = [...bytes].filter((name) => !hosts.places.has(name));

@@ -86,7 +86,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       return;
     }
     const tunnels = 'upgrade' in head && head.upgrade !== undefined;
-    const body = endStream ? undefined : new Http2Body(this, id, tunnels ? undefined : section.length);
+    const body = endStream ? undefined : this.#bodyOf(id, tunnels, section.length);
     const isHead = section.method === 'HEAD';
     const stream = new Http2Stream(this, id, { isHead, body, window: this.#sendWindow });
     this.#streams.set(id, stream);
@@ -157,10 +157,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
     else if (!stream.body.take(piece)) {
       this.#allow(piece.length);
       this.#malformed(stream);
-    } else {
-      const { bodyBytes } = this.#owner.shared.settings.limits;
-      if (bodyBytes > 0 && stream.body.received > bodyBytes && !stream.body.over) this.#take(stream, bodyTooLarge);
-    }
+    } else if (stream.body.tooLarge) this.#take(stream, bodyTooLarge);
   }
 
   dataEnd(): void {
@@ -244,7 +241,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
       if (stream.stalled() >= idleMs) {
         this.#owner.onLimit('stalled');
         this.reset(stream, errorCode.cancel);
-      } else if (!stream.tunnels && (stream.body?.waited() ?? 0) >= bodyMs) {
+      } else if ((!stream.tunnels || stream.answered) && (stream.body?.waited() ?? 0) >= bodyMs) {
         this.#take(stream, { status: 408, reason: 'the request body took too long', limit: 'body-time' });
       }
     }
@@ -285,6 +282,12 @@ export class Exchanges implements StreamOwner, BodyOwner {
   onTaken(body: Http2Body, bytes: number, more: number): void {
     this.#allow(bytes);
     if (more > 0) this.#owner.writer.frame32(frameType.windowUpdate, body.id, more);
+  }
+
+  #bodyOf(id: number, tunnels: boolean, length: number | undefined): Http2Body {
+    const { bodyBytes } = this.#owner.shared.settings.limits;
+    const most = tunnels || bodyBytes === 0 ? Infinity : bodyBytes;
+    return new Http2Body(this, id, { expected: tunnels ? undefined : length, most });
   }
 
   #allow(bytes: number): void {

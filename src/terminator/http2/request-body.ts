@@ -29,6 +29,7 @@ export class Http2Body implements RequestBody {
   received = 0;
   readonly #owner: BodyOwner;
   readonly #expected: number | undefined;
+  readonly #most: number;
   readonly #held = new HeldPieces();
   /** Small, and not passed on yet. */
   #tail: Buffer | undefined;
@@ -38,18 +39,19 @@ export class Http2Body implements RequestBody {
   #delivering = false;
   #waitingSince: number;
 
-  /** `expected`: its Content-Length, where it has one. */
-  constructor(owner: BodyOwner, id: number, expected: number | undefined) {
+  /** `expected`: its Content-Length, where it has one; `most`: bytes that it may have. */
+  constructor(owner: BodyOwner, id: number, { expected, most }: { expected: number | undefined; most: number }) {
     this.#owner = owner;
     this.id = id;
     this.#expected = expected;
+    this.#most = most;
     this.framing = expected === undefined ? 'chunked' : 'length';
     this.#waitingSince = owner.now;
   }
 
-  /** Nobody gets anything of it any more. */
-  get over(): boolean {
-    return this.#state === 'over';
+  /** More has come than it may have, and somebody would get it. */
+  get tooLarge(): boolean {
+    return this.received > this.#most && this.#state !== 'over';
   }
 
   read(sink: BodySink): void {

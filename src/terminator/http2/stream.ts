@@ -14,7 +14,8 @@ import { Unchanged } from './unchanged.ts';
 export interface StreamOwner {
   /** Milliseconds, in steps. */
   readonly now: number;
-  sendHeaders(stream: Http2Stream, status: number, headers: readonly string[], endStream: boolean): void;
+  /** `status` 0: trailers, which end the stream. */
+  sendHeaders(stream: Http2Stream, status: number, headers: readonly string[]): void;
   sendData(stream: Http2Stream, chunk: Buffer): void;
   sendEnd(stream: Http2Stream): void;
   /** The answer is out. What the client still sends is not read, unless it is a tunnel's. */
@@ -78,7 +79,7 @@ export class Http2Stream implements Outbound, SendingStream {
 
   inform(status: number, headers: readonly string[]): void {
     if (this.#state !== 'open' || this.#status !== 0 || status === 101) return;
-    this.#owner.sendHeaders(this, status, headers, false);
+    this.#owner.sendHeaders(this, status, headers);
   }
 
   head(status: number, _reason: string, headers: readonly string[]): void {
@@ -96,7 +97,7 @@ export class Http2Stream implements Outbound, SendingStream {
       }
     }
     if (!dated) fields = [...fields, 'date', httpDate()]; // RFC 9110 §6.6.1
-    this.#owner.sendHeaders(this, status, fields, false);
+    this.#owner.sendHeaders(this, status, fields);
   }
 
   write(chunk: Buffer): boolean {
@@ -133,7 +134,7 @@ export class Http2Stream implements Outbound, SendingStream {
     this.#tunnel = new Http2Tunnel(this, this.body);
     // RFC 8441 §5.1: there was no key that it could answer.
     const fields = headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'sec-websocket-accept');
-    this.#owner.sendHeaders(this, 200, fields, false);
+    this.#owner.sendHeaders(this, 200, fields);
     return this.#tunnel;
   }
 
@@ -197,7 +198,7 @@ export class Http2Stream implements Outbound, SendingStream {
   }
 
   #finish(): void {
-    if (this.#trailers.length > 0) this.#owner.sendHeaders(this, 0, this.#trailers, true);
+    if (this.#trailers.length > 0) this.#owner.sendHeaders(this, 0, this.#trailers);
     else this.#owner.sendEnd(this);
     this.answered = true;
     this.#owner.onAnswered(this);

@@ -52,19 +52,19 @@ export class MaterialStore {
   }
 
   #keep(write: Promise<void>, written?: () => void): void {
-    const end = write
-      .then(
-        () => {
-          written?.();
-          this.#problems.clear('cache write');
-        },
-        (error: unknown) => {
-          const { code, message } = toCertplaneError(error, 'terminator.cache-unwritable');
-          this.#problems.set('cache write', { code, message });
-        },
-      )
-      .finally(() => this.#writes.delete(end));
+    const end = this.#watch(write, written).finally(() => this.#writes.delete(end));
     this.#writes.add(end);
+  }
+
+  async #watch(write: Promise<void>, written: (() => void) | undefined): Promise<void> {
+    try {
+      await write;
+      written?.();
+      this.#problems.clear('cache write');
+    } catch (error) {
+      const { code, message } = toCertplaneError(error, 'terminator.cache-unwritable');
+      this.#problems.set('cache write', { code, message });
+    }
   }
 }
 

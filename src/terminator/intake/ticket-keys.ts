@@ -35,8 +35,10 @@ export class TicketKeys {
   constructor(deps: TicketKeysDeps) {
     this.#deps = deps;
     this.#own = [newKey(deps.clock.now())];
-    const check = (_path: string, text: string): string | undefined => wrongWithTicketKeys(text);
-    this.#files = new WatchedFiles({ ...deps, check }, { name: 'ticket-keys', maxBytes: 65_536 });
+    this.#files = new WatchedFiles(
+      { ...deps, check: (_path, text) => wrongWithTicketKeys(text) },
+      { name: 'ticket-keys', maxBytes: 65_536 },
+    );
   }
 
   /** Base64, 48 bytes each; the first one encrypts. Our own as long as the file has never been readable. */
@@ -59,13 +61,13 @@ export class TicketKeys {
   }
 
   async #rotate(signal: AbortSignal): Promise<void> {
-    const { clock, onChange } = this.#deps;
+    const { clock } = this.#deps;
     while (await wait(clock, clock.now() + lookMs, { signal })) {
       const now = clock.now();
       if (now - (this.#own[0]?.madeAt ?? 0) < rotateMs) continue;
       const before = this.list.join();
       this.#own = [newKey(now), ...this.#own.filter((key) => now - key.madeAt < keepMs)];
-      if (this.list.join() !== before) onChange();
+      if (this.list.join() !== before) this.#deps.onChange();
     }
   }
 }

@@ -29,7 +29,12 @@ export class TlsInputs {
     const { clock, problems } = deps;
     this.#trust = new TrustFiles({ clock, problems, onChange: () => deps.onFiles() });
     this.#tickets = new TicketKeys({ clock, problems, onChange: () => this.#tellKeys() });
-    this.#staples = new Staples({ clock, problems, current: deps.current, apply: deps.apply });
+    this.#staples = new Staples({
+      clock,
+      problems,
+      current: (slot) => deps.current(slot),
+      apply: (change) => deps.apply(change),
+    });
   }
 
   /** Text by path. */

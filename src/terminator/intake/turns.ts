@@ -29,16 +29,16 @@ export class Turns {
 
   /** Until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, nextTurn, onTurn, onSettled } = this.#deps;
+    const { clock } = this.#deps;
     while (!signal.aborted) {
       this.#changed = Promise.withResolvers();
-      const turn = nextTurn();
+      const turn = this.#deps.nextTurn();
       const at = turn?.at ?? clock.now() + longestMs;
       if (!(await wait(clock, at, { signal, wake: this.#changed.promise }))) return;
       // A snapshot's many changes are waited out.
       await wait(clock, Math.min(at, clock.now() + quietMs), { signal });
-      if (turn !== undefined && clock.now() >= at) onTurn(turn.names);
-      onSettled();
+      if (turn !== undefined && clock.now() >= at) this.#deps.onTurn(turn.names);
+      this.#deps.onSettled();
     }
   }
 }

@@ -10,7 +10,7 @@ export interface HistogramCounts {
 }
 
 export class Histogram {
-  #counts: number[] = new Array<number>(durationBounds.length + 1).fill(0);
+  #counts = emptyBuckets();
   #sumSeconds = 0;
 
   observe(ms: number): void {
@@ -24,8 +24,12 @@ export class Histogram {
   /** The counts since the last call. */
   take(): HistogramCounts {
     const taken = { counts: this.#counts, sumSeconds: this.#sumSeconds };
-    this.#counts = new Array<number>(durationBounds.length + 1).fill(0);
+    this.#counts = emptyBuckets();
     this.#sumSeconds = 0;
     return taken;
   }
+}
+
+function emptyBuckets(): number[] {
+  return Array.from({ length: durationBounds.length + 1 }, () => 0);
 }

@@ -152,6 +152,23 @@ function ok(outbound: Outbound): void {
   outbound.end([]);
 }
 
+test('never (§5.13): the memory of a large piece is given back only when the socket has done with it, and once', async () => {
+  const released: number[] = [];
+  let outbound: Outbound | undefined;
+  const served = front({ handler: (_inbound, given) => (outbound = given) });
+  const socket = connectTo(served);
+  socket.setReading(false);
+  await feed(socket, [get]);
+  outbound?.head(200, '', [], false);
+  for (const piece of [1, 2]) outbound?.write(large, () => released.push(piece));
+  outbound?.end([]);
+  await feed(socket, []);
+  assert.deepEqual(released, [], 'the client has taken nothing yet');
+  socket.setReading(true);
+  await feed(socket, []);
+  assert.deepEqual(released, [1, 2]);
+});
+
 test('the last answer of a connection says so: asked for, told to, draining, or after so many', async () => {
   const closing = /\r\nConnection: close\r\n/;
   const asked = await answerWith(ok, `GET / HTTP/1.1\r\nHost: a.test\r\nConnection: x, Close\r\n\r\n${get}`);

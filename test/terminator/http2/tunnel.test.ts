@@ -126,9 +126,10 @@ test('a tunnel is held up by a reader that is slow, on either side', async () =>
   stream.destroy();
 });
 
-test('a tunnel has no deadline of its own while both sides are open', async () => {
+test('a tunnel has no deadline of its own while both sides are open, and no limit of bytes', async () => {
   let tunnel: Duplex | undefined;
   await using front = await startFront({
+    limits: { bodyBytes: 10 },
     handle: (_inbound, outbound) => {
       tunnel = outbound.tunnel([]);
       tunnel.pipe(tunnel);
@@ -138,11 +139,27 @@ test('a tunnel has no deadline of its own while both sides are open', async () =
   const stream = session.request(connect, { endStream: false });
   await once(stream, 'response');
   front.pass(1_000_000);
-  stream.write('x');
-  await once(stream, 'data');
+  stream.write('more than ten bytes');
+  const [echoed] = (await once(stream, 'data')) as [Buffer];
+  assert.equal(echoed.toString(), 'more than ten bytes');
   stream.end();
   assert.ok(tunnel);
   await once(stream, 'close');
+});
+
+test('a client that does not end its side of a tunnel that we have ended is reset after bodyMs', async () => {
+  await using front = await startFront({ handle: (_inbound, outbound) => void outbound.tunnel([]).resume().end() });
+  const session = await front.client();
+  const stream = session.request(connect, { endStream: false });
+  stream.on('error', () => undefined);
+  stream.resume();
+  await once(stream, 'end');
+  front.pass(59_000);
+  assert.equal(stream.destroyed, false);
+  const closed = once(stream, 'close');
+  front.pass(2_000);
+  await closed;
+  assert.deepEqual([stream.rstCode, front.limits], [constants.NGHTTP2_CANCEL, ['body-time']]);
 });
 
 test('what a client sent before it ended is read, also when that takes longer than the stream lasts', async () => {

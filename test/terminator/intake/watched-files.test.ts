@@ -15,11 +15,14 @@ interface Watching extends AsyncDisposable {
   look(done: () => boolean, what: string): Promise<void>;
 }
 
+function check(_path: string, text: string): string | undefined {
+  return text.includes('bad') ? 'It is bad.' : undefined;
+}
+
 function watching(): Watching {
   const clock = new ManualClock();
   const problems = new Problems(clock, () => undefined);
   const stop = new AbortController();
-  const check = (_path: string, text: string): string | undefined => (text.includes('bad') ? 'It is bad.' : undefined);
   const files = new WatchedFiles(
     { clock, problems, check, onChange: () => (result.changes += 1) },
     { name: 'file', maxBytes: 1_000 },

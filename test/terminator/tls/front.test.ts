@@ -258,7 +258,7 @@ test('a certificate that cannot be had is answered with an internal error, and t
   await using front = await startFront();
   const good = await issue('a.test');
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const foreignKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const foreignKey = privateKey.export({ type: 'pkcs8', format: 'pem' });
   await front.serve('a.test', { ...good, keyPem: foreignKey });
   const { error, reason } = await front.refused({ servername: 'a.test' });
   assert.match(error.code ?? '', /ALERT_INTERNAL_ERROR/);

@@ -101,7 +101,7 @@ function findSigner(
   const signer = certificates.find(isMeant);
   if (signer === undefined) throw new ResponseRefused('Whoever signed it is not known.');
   const isDelegated =
-    signer.checkIssued(issuer) && signer.verify(issuer.publicKey) && signer.keyUsage?.includes(ocspSigning) === true;
+    signer.checkIssued(issuer) && signer.verify(issuer.publicKey) && (signer.keyUsage?.includes(ocspSigning) ?? false);
   if (!isDelegated) throw new ResponseRefused('Whoever signed it may not speak for the issuer.');
   if (signer.validFromDate.getTime() > now + skewMs || signer.validToDate.getTime() < now)
     throw new ResponseRefused('The certificate of whoever signed it is not valid now.');

@@ -9,6 +9,9 @@ import { ResponseParser, type ResponseEvents } from './response-parser.ts';
 import type { Resting } from './rest.ts';
 import { accepts, keyOf } from './web-socket.ts';
 
+/** Smaller pieces of a body go out at once: somebody may wait for them. */
+const worthGathering = 8_192;
+
 /** Whoever keeps the connection between requests. */
 export interface ConnectionKeeper {
   readonly pulse: Pulse;
@@ -38,6 +41,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
   #answered = false;
   #reusable = false;
   #paused = false;
+  #gathering = false;
   #surplus = false;
   /** Of the upgrade that was asked for. */
   #key: string | undefined;
@@ -125,6 +129,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     const socket = this.#socket;
     if (this.#owner === undefined || socket === undefined || chunk.length === 0) return true; // an empty chunk would end the body
     this.#lastAt = this.#keeper.pulse.now;
+    if (chunk.length >= worthGathering) this.#gather(socket);
     if (!this.#chunked) return socket.write(chunk);
     socket.cork();
     socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
@@ -265,6 +270,19 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     socket.once('close', () => this.#keeper.onGone(this));
     return socket;
   }
+
+  /** What comes in this turn goes out together: TLS gives a body in records of 16 KiB, and each write is a system call. */
+  #gather(socket: Socket): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    socket.cork();
+    setImmediate(this.#onGathered);
+  }
+
+  readonly #onGathered = (): void => {
+    this.#gathering = false;
+    this.#socket?.uncork();
+  };
 
   readonly #onData = (chunk: Buffer): void => this.onRead(chunk, chunk.length, new Loan(undefined));
 

@@ -82,8 +82,11 @@ test('whatever the bytes are, they are read whole or refused', () => {
   assert.throws(() => readDer(Buffer.alloc(30_000)), /too many/);
 });
 
+function element(tag: number, content: Buffer): Der {
+  return { tag, whole: content, content };
+}
+
 test('times and object identifiers have the one form that the standards allow', () => {
-  const element = (tag: number, content: Buffer): Der => ({ tag, whole: content, content });
   const time = (text: string): number => readTime(element(tags.generalizedTime, Buffer.from(text, 'latin1')));
   fc.assert(
     fc.property(fc.date({ min: new Date('1970-01-01'), max: new Date('2099-12-31'), noInvalidDate: true }), (date) => {

@@ -49,7 +49,7 @@ export class OcspCa implements AsyncDisposable {
     algorithm: KeyAlgorithm | webcrypto.RsaHashedKeyGenParams = ec,
   ): Promise<OcspCa> {
     const dir = await tempDir();
-    const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       name: `CN=${name}`,
       keys,

@@ -129,7 +129,6 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
     slots.set(slot, material);
     return material;
   };
-  const stateOf = ({ bundle: _bundle, ...state }: SlotMaterial): HostState => state;
   const testFront: TestFront = {
     port,
     front,
@@ -192,4 +191,8 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
     },
   };
   return testFront;
+}
+
+function stateOf({ bundle: _bundle, ...state }: SlotMaterial): HostState {
+  return state;
 }
