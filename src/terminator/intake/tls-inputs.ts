@@ -3,6 +3,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
 import type { SlotMaterial, WorkerChange } from '../ipc/messages.ts';
 import { Staples, type StaplesDeps } from './ocsp/staples.ts';
+import { checkPolicies } from './policy-check.ts';
 import type { Problems } from './problems.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { TrustFiles } from './trust-files.ts';
@@ -54,6 +55,7 @@ export class TlsInputs {
 
   /** Resolves when what the settings name has been read. */
   async update(settings: TerminatorSettings): Promise<void> {
+    checkPolicies(settings, this.#deps.problems);
     this.#staples.want(
       [settings.tls, ...settings.hosts.map(({ tls }) => tls)].some((tls) => tls?.ocspStapling === true),
     );

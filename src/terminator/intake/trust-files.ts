@@ -4,7 +4,9 @@ import { createSecureContext } from 'node:tls';
 import { maxBundleBytes, splitChain } from '../../core/bundle.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
+import { endOfLists } from './policy-check.ts';
 import type { Problems } from './problems.ts';
+import { wait } from './wait.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 export interface TrustFilesDeps {
@@ -16,14 +18,20 @@ export interface TrustFilesDeps {
 
 type Kind = 'ca' | 'crl';
 
+/** How often to look whether a revocation list has run out. */
+const lookMs = 60_000;
+
+const expiredPrefix = 'crl-expired ';
 /** Revocation lists of large CAs have some megabytes. */
 const maxBytes = 16 * 1_048_576;
 
 export class TrustFiles {
+  readonly #deps: TrustFilesDeps;
   readonly #files: WatchedFiles;
   #kinds: ReadonlyMap<string, ReadonlySet<Kind>> = new Map();
 
   constructor(deps: TrustFilesDeps) {
+    this.#deps = deps;
     const check = (path: string, text: string): string | undefined => this.#check(path, text);
     this.#files = new WatchedFiles({ ...deps, check }, { name: 'trust-file', maxBytes });
   }
@@ -37,10 +45,29 @@ export class TrustFiles {
   async update(settings: TerminatorSettings): Promise<void> {
     this.#kinds = filesOf(settings);
     await this.#files.watch(new Set(this.#kinds.keys()));
+    this.#showExpired();
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#files.run(signal);
+    await Promise.all([this.#files.run(signal), this.#watchAge(signal)]);
+  }
+
+  async #watchAge(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    while (await wait(clock, clock.now() + lookMs, { signal })) this.#showExpired();
+  }
+
+  /** OpenSSL refuses every client certificate then, and without this nobody would know why. */
+  #showExpired(): void {
+    const { clock, problems } = this.#deps;
+    problems.clearPrefix(expiredPrefix);
+    for (const [path, text] of Object.entries(this.#files.texts)) {
+      if (this.#kinds.get(path)?.has('crl') !== true) continue;
+      const end = endOfLists(text);
+      if (end === undefined || end > clock.now()) continue;
+      const message = `A revocation list in ${path} ended at ${new Date(end).toISOString()}: client certificates of its CA are refused until there is a newer one.`;
+      problems.set(expiredPrefix + path, { code: 'terminator.policy-unusable', message, subject: path });
+    }
   }
 
   #check(path: string, text: string): string | undefined {

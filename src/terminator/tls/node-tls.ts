@@ -45,13 +45,16 @@ export interface ServerTlsOptions {
  * nothing passes through the plain socket's streams. Nothing happens before `receive`.
  */
 export function wrapServer(socket: Socket, options: ServerTlsOptions): TLSSocket {
-  return new TLSSocket(socket, {
+  const tls = new TLSSocket(socket, {
     isServer: true,
     secureContext: options.context,
     requestCert: options.requestCertificate,
     rejectUnauthorized: options.requireCertificate,
     ...(options.alpn === undefined ? {} : { ALPNProtocols: options.alpn }),
   });
+  // Node's own, for logging keys: it would be asked about every other listener.
+  tls.removeAllListeners('newListener');
+  return tls;
 }
 
 /** Bytes as if they came from the network. They are worked on before this returns; the socket may be destroyed then. */

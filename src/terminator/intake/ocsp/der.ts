@@ -13,6 +13,7 @@ export const tags = {
   octetString: 0x04,
   oid: 0x06,
   enumerated: 0x0a,
+  utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
   /** Context-specific, primitive (what is implicit and simple). */
@@ -115,10 +116,12 @@ export function readOid({ tag, content }: Der): string {
   return [top, head - top * 40, ...rest].join('.');
 }
 
-/** Milliseconds since the epoch. RFC 5280 §4.1.2.5.2: in UTC, with seconds, without fractions. */
+/** Milliseconds since the epoch. RFC 5280 §4.1.2.5: in UTC, with seconds, without fractions; two digits mean 1950 to 2049. */
 export function readTime({ tag, content }: Der): number {
-  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(content.toString('latin1'));
-  if (tag !== tags.generalizedTime || match === null) throw new DerError('That is no time.');
+  const text = content.toString('latin1');
+  const century = tag === tags.utcTime ? (text < '5' ? '20' : '19') : '';
+  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(century + text);
+  if ((tag !== tags.generalizedTime && tag !== tags.utcTime) || match === null) throw new DerError('That is no time.');
   const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
     number,
     number,
