@@ -89,7 +89,11 @@ async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
 }
 
 // Servers are ended when this process exits, which a signal alone would not make it do.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    console.error(`ended by ${signal}`);
+    process.exit(1);
+  });
 
 const cores = shareCores();
 await moveTo(cores.load);

@@ -129,7 +129,10 @@ function checkClientSerials({ backend, clientSerials }: Thousand): void {
     assert.ok(version >= newest - 1, `version ${version} of the client certificate was shown after ${newest}`);
     newest = Math.max(newest, version);
   }
-  assert.deepEqual(new Set(shown), new Set(clientSerials.keys()), 'each version was used');
+  // The last one may have come after the last new connection.
+  for (const version of clientSerials.keys()) {
+    if (version < clientSerials.length - 1) assert.ok(shown.includes(version), `version ${version} was not used`);
+  }
 }
 
 function versionOf(history: readonly Applied[], serial: string): number {

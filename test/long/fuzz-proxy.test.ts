@@ -39,7 +39,7 @@ certificates:
   one: { dnsNames: [one.test, www.one.test], lifetime: 90d }
 ${terminator}
   trustedProxies: [127.0.0.1/32]
-  timeouts: { handshake: 1s, header: 1s, idle: 2s, drain: 2s }
+  timeouts: { handshake: 1s, header: 1s, idle: 2s, tunnelIdle: 2s, drain: 2s }
   routes:
     - { hosts: [one.test], backend: '${backendUrl}' }
     - { hosts: [www.one.test], respond: { status: 200, body: "hello\\n" } }

@@ -43,7 +43,7 @@ export interface FuzzSite extends AsyncDisposable {
 }
 
 export interface FuzzOptions {
-  config(place: Site, backendUrl: string): string;
+  readonly config: (place: Site, backendUrl: string) => string;
   /** Sent first on every connection. */
   prologue?: string;
 }
@@ -126,7 +126,7 @@ export async function startFuzzSite({ config, prologue = '' }: FuzzOptions): Pro
     tls: (protocol, host = 'one.test') =>
       tlsConnect({
         host: '127.0.0.1',
-        port: https as number,
+        port: https,
         servername: host,
         secureContext,
         ALPNProtocols: [protocol],

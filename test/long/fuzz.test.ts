@@ -187,7 +187,7 @@ certificates:
     lifetime: 90d
     outputs: [{ files: { directory: ./live/one } }]
 ${terminatorOf(place)}
-  timeouts: { handshake: 1s, header: 1s, idle: 2s, drain: 2s }
+  timeouts: { handshake: 1s, header: 1s, idle: 2s, tunnelIdle: 2s, drain: 2s }
   backends:
     bad1: { endpoints: ['http://127.0.0.1:${hostile.http1}'], timeouts: { connect: 1s, firstByte: 1s, idle: 1s } }
     bad2: { endpoints: ['h2c://127.0.0.1:${hostile.h2c}'], timeouts: { connect: 1s, firstByte: 1s, idle: 1s } }

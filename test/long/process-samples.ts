@@ -41,7 +41,7 @@ export async function memoryInUse(certplane: Certplane): Promise<Still[]> {
         what: `what process ${sample.pid} has in use`,
         timeoutMs: 30_000,
       });
-      return { ...sample, inUseBytes: Number(inUse), handles: Number(handles) };
+      return Object.assign(sample, { inUseBytes: Number(inUse), handles: Number(handles) });
     }),
   );
 }

@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 import { secondHalf, slope, type Point } from './growth.ts';
 import { megabytes, memoryInUse, sampleOf, troubles, type Still } from './process-samples.ts';
 import { beRude, targetAt } from './rude-clients.ts';
-import { configFor, hosts, kindsOf, restartingHost, rotateAll, steadyHosts, type Kind } from './soak-site.ts';
+import { configFor, hosts, kinds, restartingHost, rotateAll, steadyHosts, type Kind } from './soak-site.ts';
 
 const preload = join(import.meta.dirname, 'collect-garbage.ts');
 const scale = Number(process.env['SOAK_SCALE'] ?? 1);
@@ -48,19 +48,20 @@ test(
     for (const host of hosts) await ready(certplane, host, `file/${host}`);
     const rootPem = await readFile(join(certplane.dir, 'data', 'ca', 'local.pem'), 'utf8');
     const target = targetAt(place.https, rootPem);
-    const start = ({ options, restarts }: Kind): Load =>
+    const start = ({ options, restarts }: Kind, total?: number): Load =>
       startLoad({
         port: place.https,
         caPem: rootPem,
         servernames: restarts === true ? [restartingHost] : steadyHosts,
         maxMs: limitMs,
         ...options,
+        ...(total === undefined ? {} : { total }),
       });
 
     // The same of everything in small first, so that what is set up once is not taken for growth.
     await Promise.all([
-      ...kindsOf(requests / 20).map(async (kind) => {
-        await using load = start(kind);
+      ...kinds.map(async (kind) => {
+        await using load = start(kind, kind.options.bodyBytes === undefined ? 1_000 : 50);
         await load.finished();
         assert.deepEqual(load.failures, []);
       }),
@@ -69,7 +70,6 @@ test(
     for (let i = 0; i < 3; i += 1) await rotateAll(certplane);
     const before = await quietSample(certplane, [steady, other]);
 
-    const kinds = kindsOf(requests);
     const loads = kinds.map((kind) => parts.use(start(kind)));
     const served = (): number => loads.reduce((sum, { done }) => sum + done, 0);
     const samples: { readonly served: number; readonly processes: readonly Still[] }[] = [];
@@ -77,15 +77,12 @@ test(
     const rude: Promise<void>[] = [];
     const rudeFailures: string[] = [];
     for (let step = 1; step <= steps; step += 1) {
-      const due = (requests * step) / (steps + 1);
-      await until(
-        () => served() >= due || loads.some(({ process: { exit } }) => exit !== undefined && exit.code !== 0),
-        {
-          timeoutMs: 180_000,
-          everyMs: 100,
-          what: `the load for step ${step}`,
-        },
-      );
+      const due = (requests * step) / steps;
+      await until(() => served() >= due || loads.some(({ process: { exit } }) => exit !== undefined), {
+        timeoutMs: 180_000,
+        everyMs: 100,
+        what: `the load for step ${step}`,
+      });
       while (rude.length < (rudeClients * step) / steps) {
         const asExpected = beRude(target, rude.length);
         rude.push(asExpected.catch((error: unknown) => void rudeFailures.push(String(error))));
@@ -101,7 +98,7 @@ test(
       samples.push({ served: served(), processes: await memoryInUse(certplane) });
     }
     await Promise.all(rude);
-    const summaries = await Promise.all(loads.map(async (load) => await load.finished()));
+    const summaries = await Promise.all(loads.map(async (load) => await load.stop()));
     const after = await quietSample(certplane, [steady, other]);
 
     const failures = loads.flatMap((load, i) => load.failures.map((failure) => ({ ...failure, kind: kinds[i] })));
@@ -111,14 +108,12 @@ test(
       'only while a backend is down, and then as 502 or as a cut answer',
     );
     assert.deepEqual(rudeFailures, []);
-    assert.deepEqual(
-      summaries.map((summary) => summary.requests),
-      kinds.map(({ options }) => options.total),
-    );
+    for (const [i, { ok }] of summaries.entries())
+      assert.ok(ok > requests / 1_000, `${ok} requests of kind ${JSON.stringify(kinds[i])}`);
     assert.equal(downtimes.length, backendRestarts);
     assert.deepEqual(troubles(certplane.output), []);
     t.diagnostic(
-      `${served()} requests, ${rude.length} rude clients, ${steps * hosts.length} rotations, ${failures.length} requests failed while their backend was down`,
+      `${served()} requests (${summaries.map(({ mode, ok }) => `${mode} ${ok}`).join(', ')}), ${rude.length} rude clients, ${steps * hosts.length} rotations, ${failures.length} requests failed while their backend was down`,
     );
     checkAtRest(before, after, (line) => t.diagnostic(line));
     const problems: string[] = [];

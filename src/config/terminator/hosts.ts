@@ -96,19 +96,17 @@ function boundCertificate(
 /** Hosts of tcp routes: which protocol is inside TLS is the backend's business, so none is negotiated with ALPN. */
 export function withoutAlpn(hosts: Hosts, tcp: readonly string[]): readonly HostSettings[] {
   const bytes = new Set(tcp);
-  const plain = (name: string): TlsPolicy => ({ ...hosts.policyFor(name), alpn: [] });
-  const said = hosts.settings.flatMap(({ names, ...rest }): HostSettings[] => {
-    const others = names.filter((name) => !bytes.has(name));
-    const own = names
-      .filter((name) => bytes.has(name))
-      .map((name): HostSettings => {
-        const { certificateId } = rest;
-        return { names: [name], tls: plain(name), ...(certificateId === undefined ? {} : { certificateId }) };
-      });
-    return others.length === 0 ? own : [{ names: others, ...rest }, ...own];
+  const plain = (name: string, certificateId: string | undefined): HostSettings => {
+    const tls = { ...hosts.policyFor(name), alpn: [] };
+    return { names: [name], tls, ...(certificateId === undefined ? {} : { certificateId }) };
+  };
+  const said = hosts.settings.flatMap((written): HostSettings[] => {
+    const others = written.names.filter((name) => !bytes.has(name));
+    const own = written.names.filter((name) => bytes.has(name)).map((name) => plain(name, written.certificateId));
+    return others.length === 0 ? own : [{ ...written, names: others }, ...own];
   });
   const unsaid = [...bytes].filter((name) => !hosts.places.has(name));
-  return [...said, ...unsaid.map((name) => ({ names: [name], tls: plain(name) }))];
+  return [...said, ...unsaid.map((name) => plain(name, undefined))];
 }
 
 /** A slip in a name would leave the host without its policy. */

@@ -28,6 +28,7 @@ const maxBytes = 16 * 1_048_576;
 export class TrustFiles {
   readonly #deps: TrustFilesDeps;
   readonly #files: WatchedFiles;
+  readonly #ends = new Map<string, { readonly text: string; readonly end: number | undefined }>();
   #kinds: ReadonlyMap<string, ReadonlySet<Kind>> = new Map();
 
   constructor(deps: TrustFilesDeps) {
@@ -60,14 +61,23 @@ export class TrustFiles {
   /** OpenSSL refuses every client certificate then, and without this nobody would know why. */
   #showExpired(): void {
     const { clock, problems } = this.#deps;
-    problems.clearPrefix(expiredPrefix);
+    const expired = new Set<string>();
     for (const [path, text] of Object.entries(this.#files.texts)) {
       if (this.#kinds.get(path)?.has('crl') !== true) continue;
-      const end = endOfLists(text);
+      const end = this.#endOf(path, text);
       if (end === undefined || end > clock.now()) continue;
+      expired.add(expiredPrefix + path);
       const message = `A revocation list in ${path} ended at ${new Date(end).toISOString()}: client certificates of its CA are refused until there is a newer one.`;
       problems.set(expiredPrefix + path, { code: 'terminator.policy-unusable', message, subject: path });
     }
+    for (const key of problems.keys(expiredPrefix)) if (!expired.has(key)) problems.clear(key);
+  }
+
+  /** Read once for each text: it may have megabytes. */
+  #endOf(path: string, text: string): number | undefined {
+    let known = this.#ends.get(path);
+    if (known?.text !== text) this.#ends.set(path, (known = { text, end: endOfLists(text) }));
+    return known.end;
   }
 
   #check(path: string, text: string): string | undefined {

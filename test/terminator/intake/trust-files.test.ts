@@ -4,6 +4,7 @@ import test from 'node:test';
 import { backendDefaults, type Backend } from '../../../src/core/backend.ts';
 import type { TerminatorSettings } from '../../../src/core/terminator.ts';
 import { tlsPresets, type TlsPolicy } from '../../../src/core/tls-policy.ts';
+import { checkPolicies } from '../../../src/terminator/intake/policy-check.ts';
 import { Problems } from '../../../src/terminator/intake/problems.ts';
 import { TrustFiles } from '../../../src/terminator/intake/trust-files.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -78,4 +79,55 @@ test('what is no certificate, or no revocation list, or only a part of one, is n
     assert.equal(files.texts[path], undefined);
     assert.match(problems.list()[0]?.message ?? '', expected);
   }
+});
+
+test('a revocation list that has run out is a problem that says what it means, until there is a newer one', async () => {
+  await using dir = await tempDir();
+  const [caFile, crlFile] = [dir.join('ca'), dir.join('crl')];
+  const clock = new ManualClock(Date.now());
+  await writeFile(caFile, ca.certPem);
+  await writeFile(crlFile, (await ca.revoke([], new Date(clock.now() + 90_000))) + (await ca.revoke([])));
+  const problems = new Problems(clock, () => undefined);
+  const files = new TrustFiles({ clock, problems, onChange: () => undefined });
+  const { settings } = frontSettings({});
+  await files.update({ ...settings, tls: policy(caFile, crlFile) });
+  const stop = new AbortController();
+  const run = files.run(stop.signal);
+  await clock.advance(60_000);
+  assert.deepEqual(problems.list(), []);
+  await clock.advance(60_000);
+  const [problem] = problems.list();
+  assert.equal(problem?.code, 'terminator.policy-unusable');
+  assert.match(problem.message, /ended at .*: client certificates of its CA are refused until there is a newer one/);
+  await writeFile(crlFile, await ca.revoke([]));
+  await until(
+    async () => {
+      await clock.advance(60_000);
+      return problems.list().length === 0;
+    },
+    { what: 'the end of the problem' },
+  );
+  stop.abort();
+  await run;
+});
+
+test('a policy that the TLS library does not take is a problem that names its hosts', () => {
+  const problems = new Problems(new ManualClock(), () => undefined);
+  const { settings } = frontSettings({
+    hosts: [
+      { names: ['a.test', 'b.test'], tls: { ...tlsPresets.modern, curves: ['nonsense'] } },
+      { names: ['c.test'], tls: { ...tlsPresets.intermediate, ciphers: ['NO-SUCH-SUITE'] } },
+      { names: ['d.test'], tls: tlsPresets.modern },
+    ],
+  });
+  checkPolicies(settings, problems);
+  assert.deepEqual(
+    problems.list().map(({ code, subject }) => [code, subject]),
+    [
+      ['terminator.policy-unusable', 'a.test, b.test'],
+      ['terminator.policy-unusable', 'c.test'],
+    ],
+  );
+  checkPolicies(frontSettings({}).settings, problems);
+  assert.deepEqual(problems.list(), []);
 });

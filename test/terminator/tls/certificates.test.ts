@@ -60,3 +60,68 @@ test('a slot that stays empty is no certificate, and is asked for once', async (
   assert.equal(await certificates.use('a.test'), undefined);
   assert.equal(asked, 1);
 });
+
+test('never (§5.1): a version that the TLS library does not take is refused, and the one before serves on', async () => {
+  let answer: MaterialAnswer = { ...state('s', 'v1'), bundle };
+  const certificates = new WorkerCertificates(
+    { resolve: (_host, done) => done(state('s', 'v1')), material: (_slot, done) => done(answer) },
+    limits,
+  );
+  await certificates.use('a.test');
+  const other = await ca.issue({ dnsNames: ['a.test'] });
+  answer = { ...state('s', 'v2'), bundle: { ...bundle, keyPem: other.keyPem } };
+  const refusals = await certificates.apply([{ kind: 'certificate', slot: 's', names: ['a.test'] }]);
+  assert.deepEqual(
+    refusals.map(({ key, code }) => [key, code]),
+    [['s', 'certificate.unparsable']],
+  );
+  assert.equal((await certificates.use('a.test'))?.best.versionId, 'v1');
+  answer = { ...state('s', 'v3'), bundle: { chainPem: other.fullchainPem, keyPem: other.keyPem } };
+  assert.deepEqual(await certificates.apply([{ kind: 'certificate', slot: 's', names: ['a.test'] }]), []);
+  assert.equal((await certificates.use('a.test'))?.best.versionId, 'v3');
+});
+
+test('an alternative is loaded with the best one, and its loss costs no handshake', async () => {
+  let alternative: MaterialAnswer = { ...state('rsa', 'r1'), bundle };
+  const certificates = new WorkerCertificates(
+    {
+      resolve: (_host, done) => done({ ...state('ec', 'e1'), alternative: state('rsa', 'r1') }),
+      material: (slot, done) => done(slot === 'rsa' ? alternative : { ...state('ec', 'e1'), bundle }),
+    },
+    limits,
+  );
+  const slots = async (): Promise<unknown[]> => {
+    const found = await certificates.use('a.test');
+    return [found?.best.slot, found?.alternative?.slot];
+  };
+  assert.equal(certificates.peek('a.test'), undefined);
+  assert.deepEqual(await slots(), ['ec', 'rsa']);
+  assert.equal(certificates.peek('a.test')?.alternative?.slot, 'rsa');
+  for (const lost of ['unreadable', null] as const) {
+    alternative = lost;
+    await certificates.apply([{ kind: 'certificate', slot: 'rsa', gone: true, names: ['a.test'] }]);
+    assert.deepEqual(await slots(), ['ec', undefined]);
+  }
+});
+
+test('a staple is for one version, and goes with its material', async () => {
+  const staple = Buffer.from('response').toString('base64');
+  const certificates = new WorkerCertificates(
+    {
+      resolve: (_host, done) => done(state('s', 'v1')),
+      material: (_slot, done) => done({ ...state('s', 'v1'), bundle, staple }),
+    },
+    limits,
+  );
+  const current = async (): Promise<string | undefined> => (await certificates.use('a.test'))?.best.staple?.toString();
+  assert.equal(await current(), 'response');
+  certificates.staple({
+    kind: 'staple',
+    slot: 's',
+    versionId: 'v2',
+    staple: Buffer.from('of another').toString('base64'),
+  });
+  assert.equal(await current(), 'response');
+  certificates.staple({ kind: 'staple', slot: 's', versionId: 'v1' });
+  assert.equal(await current(), undefined);
+});

@@ -86,8 +86,19 @@ function element(tag: number, content: Buffer): Der {
   return { tag, whole: content, content };
 }
 
+function time(text: string): number {
+  return readTime(element(tags.generalizedTime, Buffer.from(text, 'latin1')));
+}
+
+function short(text: string): number {
+  return readTime(element(tags.utcTime, Buffer.from(text, 'latin1')));
+}
+
+function oid(hex: string): string {
+  return readOid(element(tags.oid, Buffer.from(hex, 'hex')));
+}
+
 test('times and object identifiers have the one form that the standards allow', () => {
-  const time = (text: string): number => readTime(element(tags.generalizedTime, Buffer.from(text, 'latin1')));
   fc.assert(
     fc.property(fc.date({ min: new Date('1970-01-01'), max: new Date('2099-12-31'), noInvalidDate: true }), (date) => {
       const at = Math.floor(date.getTime() / 1_000) * 1_000;
@@ -105,7 +116,9 @@ test('times and object identifiers have the one form that the standards allow', 
     '',
   ])
     assert.throws(() => time(text), DerError, text);
-  const oid = (hex: string): string => readOid(element(tags.oid, Buffer.from(hex, 'hex')));
+  assert.equal(short('491231235959Z'), Date.UTC(2049, 11, 31, 23, 59, 59));
+  assert.equal(short('500101000000Z'), Date.UTC(1950, 0, 1));
+  assert.throws(() => short('20260101000000Z'), DerError);
   assert.equal(oid('2b0601050507300101'), '1.3.6.1.5.5.7.48.1.1');
   assert.equal(oid('550403'), '2.5.4.3');
   assert.equal(oid('883703'), '2.999.3');
