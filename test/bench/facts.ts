@@ -42,5 +42,5 @@ export async function facts(
 /** Ratios hold when others take a little now and then; figures of their own do not. */
 function used(cores: readonly number[]): string {
   if (cores.length === 0) return notMeasured;
-  return `${median(cores).toFixed(2)} cores in the median round, ${Math.max(...cores).toFixed(2)} in the worst`;
+  return `${median(cores).toFixed(2)} cores in the median row, ${Math.max(...cores).toFixed(2)} in the worst`;
 }

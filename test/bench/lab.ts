@@ -18,8 +18,6 @@ export interface Lab {
   readonly fixtures: Fixtures;
   readonly cores: Cores;
   progress(line: string): void;
-  /** Takes note of how many cores other programs used meanwhile. */
-  others(cores: number): void;
 }
 
 /** One or several rows that share their preparation. */

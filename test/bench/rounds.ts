@@ -3,7 +3,7 @@ import type { LoadResult } from './load/result.ts';
 import { aim, micros, type Detail, type Row, type Target } from './row.ts';
 import type { Server } from './servers/server.ts';
 import { median } from './statistics.ts';
-import { cpuMicros, watchOthers } from './usage.ts';
+import { cpuMicros } from './usage.ts';
 
 const mostWarmUps = 8;
 
@@ -22,13 +22,11 @@ export interface Contest {
   /** Operations after which a server that compiles as it goes has done so. */
   readonly warmUp: number;
   readonly progress: (line: string) => void;
-  /** Gets how many cores others used during each load. */
-  readonly others: (cores: number) => void;
 }
 
 /** The first round warms everything up and does not count: it goes on until it has done enough. */
 export async function compete(contest: Contest): Promise<Map<Server, Sample[]>> {
-  const { servers, rounds, load, warmUp, progress, work, others } = contest;
+  const { servers, rounds, load, warmUp, progress, work } = contest;
   const samples = new Map<Server, Sample[]>(servers.map((server) => [server, []]));
   for (const server of servers)
     for (let done = 0, tries = 0; done < warmUp && tries < mostWarmUps; tries += 1) {
@@ -40,10 +38,8 @@ export async function compete(contest: Contest): Promise<Map<Server, Sample[]>> 
     for (const server of [...servers.slice(turn), ...servers.slice(0, turn)]) {
       const pids = server.pids();
       const before = cpuMicros(pids);
-      const watched = watchOthers();
       const result = await load(server);
       const used = cpuMicros(pids) - before;
-      others(watched());
       const sample = { ...result, cost: used / result.operations, busy: used / 1e6 / result.seconds };
       samples.get(server)?.push(sample);
       progress(

@@ -74,9 +74,10 @@ export function micros(value: number): string {
 }
 
 export function millis(value: number): string {
-  return value >= 1000
-    ? `${(value / 1000).toFixed(value < 10_000 ? 2 : 1)} s`
-    : `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
+  const size = Math.abs(value);
+  return size >= 1000
+    ? `${(value / 1000).toFixed(size < 10_000 ? 2 : 1)} s`
+    : `${value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0)} ms`;
 }
 
 export function bytes(value: number): string {

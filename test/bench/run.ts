@@ -27,6 +27,7 @@ import { massRotation } from './rows/mass-rotation.ts';
 import { rotation } from './rows/rotation.ts';
 import { tcp } from './rows/tcp.ts';
 import { twoWorkers } from './rows/two-workers.ts';
+import { watchOthers } from './usage.ts';
 
 const families: readonly RowFamily[] = [
   keepAlive,
@@ -56,6 +57,10 @@ const rounds = positive('rounds', values.rounds);
 const seconds = positive('seconds', values.seconds);
 const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
 
+/** How many cores other programs used during each family of rows; below this nothing is said. */
+const foreign: number[] = [];
+const undisturbed = 0.1;
+
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
@@ -73,8 +78,13 @@ async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
     return works.map(([work, targets]) => emptyRow(work, notMeasured, targets));
   let measured: readonly Row[] = [];
   let reason = notMeasured;
+  const others = watchOthers();
   try {
-    measured = await family.run(lab, wanted);
+    const rows = await family.run(lab, wanted);
+    const used = others();
+    foreign.push(used);
+    const note = `Other programs used ${used.toFixed(2)} cores meanwhile.`;
+    measured = rows.map((row) => (used < undisturbed ? row : { ...row, notes: [...row.notes, note] }));
   } catch (error) {
     if (!(error instanceof ToolMissing)) {
       console.error(error);
@@ -97,14 +107,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 
 const cores = shareCores();
 await moveTo(cores.load);
-const foreign: number[] = [];
 const lab: Lab = {
   rounds,
   seconds,
   fixtures: new Fixtures(),
   cores,
   progress: (line) => console.error(line),
-  others: (used) => foreign.push(used),
 };
 const rows: Row[] = [];
 for (const family of families) rows.push(...(await measure(family, lab)));

@@ -7,7 +7,7 @@ import type { InUse } from './certificates.ts';
 import { certificateFailureOf, failureOf, type HandshakeFailure } from './failure.ts';
 import { chainTooLong, readIdentity } from './identity.ts';
 import { receive, release, staple, wrapServer } from './node-tls.ts';
-import type { ActivePolicy } from './policy.ts';
+import type { ActivePolicy, ClientTrust } from './policy.ts';
 import { commonNames } from './selection.ts';
 
 /** What is known of a connection's TLS. */
@@ -100,8 +100,8 @@ export class Handshake {
     const parts = this.#parts;
     if (this.#over || parts === undefined || tls.destroyed) return;
     const { policy, certificates } = parts;
-    const identity = policy.client === undefined ? undefined : readIdentity(tls, policy.client);
-    const refused = policy.client === undefined ? undefined : against(identity, policy.client.mode);
+    const identity = policy.client && identify(tls, policy.client);
+    const refused = policy.client && against(identity, policy.client.mode);
     if (refused !== undefined) {
       // At once: what the TLS library has ready to send (its Finished, session tickets) must not leave.
       this.abort(refused);
@@ -122,18 +122,28 @@ export class Handshake {
       resumed: tls.isSessionReused(),
       certificateNames: commonNames(certificates),
       policyId: policy.id,
-      ...(identity === undefined || identity === 'none' ? {} : { identity }),
+      ...(typeof identity === 'object' ? { identity } : {}),
     });
+  }
+}
+
+/** `unreadable`: a certificate of a kind that nobody issues; whoever may show any must not be able to end a worker. */
+function identify(tls: TLSSocket, trust: ClientTrust): ClientIdentity | 'none' | 'unreadable' {
+  try {
+    return readIdentity(tls, trust);
+  } catch {
+    return 'unreadable';
   }
 }
 
 /** Why this client may not come in. A chain that is too long is refused in both modes: its length would be forgotten when the session is resumed. */
 function against(
-  identity: ClientIdentity | 'none' | undefined,
+  identity: ReturnType<typeof identify> | undefined,
   mode: 'require' | 'optional',
 ): HandshakeFailure | undefined {
   if (identity === undefined || identity === 'none')
     return mode === 'require' ? 'client-certificate-missing' : undefined;
+  if (identity === 'unreadable') return 'client-certificate-invalid';
   const { reason } = identity;
   if (reason === undefined || (mode === 'optional' && reason !== chainTooLong)) return undefined;
   return reason === 'SUBJECT_NOT_ALLOWED' ? 'client-certificate-subject' : certificateFailureOf(reason);

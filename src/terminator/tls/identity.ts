@@ -86,10 +86,10 @@ export function matchesPattern(pattern: string, text: string): boolean {
 
 /**
  * RFC 4514 from what node gives: one RDN a line in the certificate's order, its values escaped as RFC 2253 asks, several
- * values of one RDN joined by ` + `.
+ * values of one RDN joined by ` + `; undefined for the empty name.
  */
-export function distinguishedName(lines: string): string {
-  return lines
+export function distinguishedName(lines: string | undefined): string {
+  return (lines ?? '')
     .split('\n')
     .filter((line) => line !== '')
     .toReversed()
@@ -98,8 +98,8 @@ export function distinguishedName(lines: string): string {
 }
 
 /** The common names, unescaped. */
-function commonNames(lines: string): string[] {
-  return lines
+function commonNames(lines: string | undefined): string[] {
+  return (lines ?? '')
     .split(/\n| \+ /)
     .filter((line) => line.startsWith('CN='))
     .map((line) => unescapeValue(line.slice(3)));

@@ -75,8 +75,8 @@ export interface BackendCall {
   readonly endpoint: string | undefined;
   /** Events come from here on, some of them possibly before it returns. */
   start(): void;
-  /** False: wait for `onDrain` before writing more. */
-  write(chunk: Buffer): boolean;
+  /** False: wait for `onDrain` before writing more. `release`, where given, is called once the chunk's memory is free again, or never. */
+  write(chunk: Buffer, release?: () => void): boolean;
   /** The request body is complete. */
   finish(trailers: readonly string[]): void;
   pause(): void;

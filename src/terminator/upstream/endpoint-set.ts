@@ -88,6 +88,7 @@ export class EndpointSet {
       this.#names.set(host, new ResolvedName(host, lookup, clock, () => this.#rebuild()));
     }
     this.#rebuild();
+    this.use(true); // so that status knows names before the first request does
   }
 
   /** Keeps the names fresh. False: an answer is on its way that is worth waiting for; `some`: there are endpoints to go on with. */

@@ -60,14 +60,14 @@ export class RoutedCall implements BackendCall, CarrierOwner, Waiter {
     else this.#waitForNames();
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release?: () => void): boolean {
     if (this.#over) return true;
     if (this.#carrier === undefined) {
       this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
       return false;
     }
     this.#written = true;
-    return this.#carrier.write(chunk);
+    return this.#carrier.write(chunk, release);
   }
 
   finish(trailers: readonly string[]): void {

@@ -23,7 +23,7 @@ export interface Carrier {
   readonly reused: boolean;
   send(request: BackendRequest, owner: CarrierOwner): void;
   /** False: wait for `onDrain`. */
-  write(chunk: Buffer): boolean;
+  write(chunk: Buffer, release: (() => void) | undefined): boolean;
   finish(trailers: readonly string[]): void;
   pause(): void;
   resume(): void;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { ClientCertificates } from '../../../src/core/tls-policy.ts';
 import { TestCa } from '../../support/test-ca.ts';
+import { findTool, missingTools } from '../../support/tools.ts';
 import { ClientCa, type ClientCertificate } from './support/client-ca.ts';
 import { startFront, type FrontOptions, type TestFront } from './support/front.ts';
 
@@ -186,3 +187,32 @@ test('never (§5.13): a policy whose CA file or revocation list is missing lets 
     assert.equal((await front.handshake(shown(direct))).tls.identity?.verified, true, 'as soon as they are there');
   }
 });
+
+test(
+  'whatever a client puts into a certificate of its own making, the worker lives and says what it is',
+  { skip: await missingTools('openssl') },
+  async () => {
+    await using front = await start({ mode: 'optional', subjects: ['*'] });
+    const openssl = await findTool('openssl');
+    const odd = [
+      ['-subj', '/'],
+      ['-subj', '/', '-addext', 'subjectAltName=DNS:x,otherName:1.2.3;UTF8:a\\, DNS:evil.test,dirName:d\n[d]\nCN=x'],
+      ['-subj', '/CN=a+OU=b/CN=c\\/d'],
+      ['-subj', '/CN=x', '-days', '36500'],
+      ['-subj', '/CN=x', '-newkey', 'ed25519'],
+      ['-subj', '/CN=x', '-addext', 'subjectAltName=URI:http://x/"y, DNS:z'],
+    ];
+    let shownCount = 0;
+    for (const args of odd) {
+      const kind = args.includes('-newkey') ? [] : ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+      const made = await openssl.run(['req', '-x509', ...kind, '-nodes', ...args, '-keyout', '-', '-out', '-']);
+      const [key = '', cert = ''] = made.stdout.split(/(?=-----BEGIN CERT)/);
+      if (made.code !== 0) continue; // what openssl itself does not make
+      const { tls } = await front.handshake({ cert, key, servername: 'a.test' });
+      assert.equal(tls.identity?.verified, false);
+      assert.ok(!tls.identity.names.includes('evil.test'));
+      shownCount += 1;
+    }
+    assert.ok(shownCount >= 4);
+  },
+);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import test from 'node:test';
+import fc from 'fast-check';
 import type { Bundle } from '../../../src/core/bundle.ts';
 import { tlsPresets } from '../../../src/core/tls-policy.ts';
 import { findTool, missingTools } from '../../support/tools.ts';
@@ -252,6 +253,28 @@ test('what a client refuses, and nonsense after its first message, end the hands
   garbage.write(Buffer.alloc(100, 0x17));
   await once(garbage.resume(), 'close');
   assert.equal(front.failures.length, 2);
+});
+
+test('a ClientHello that has been changed anywhere ends in a handshake or a reason, and leaves nothing behind', async () => {
+  await using front = await serving({ handshakeMs: 2_000 });
+  await front.handshake({ servername: 'a.test' });
+  const hello = await clientHello(front, 'a.test');
+  const change = fc.record({ at: fc.integer({ min: 5, max: hello.length - 1 }), to: fc.nat(255) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+      const bytes = Buffer.from(hello);
+      for (const { at, to } of changes) bytes[at] = to;
+      const client = await connectPlain(front.port);
+      client.on('error', () => undefined);
+      client.end(bytes);
+      // An answer (to what is still good), an alert, or the end: what matters is that something comes.
+      await Promise.race([once(client, 'data'), once(client.resume(), 'close')]);
+      client.destroy();
+    }),
+    { numRuns: 200 },
+  );
+  await until(() => front.front.pending === 0, { what: 'all of them being over' });
+  assert.equal((await front.handshake({ servername: 'a.test' })).tls.version, 'TLSv1.3');
 });
 
 test('a certificate that cannot be had is answered with an internal error, and tried again for the next client', async () => {

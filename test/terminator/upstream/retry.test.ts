@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import test from 'node:test';
 import { startBackend } from '../../support/backend.ts';
 import { freePort } from '../../support/ports.ts';
@@ -25,19 +26,21 @@ test('a refused connection goes to another endpoint, whatever the request is: no
 
 test('a request that may be repeated is, on another endpoint, at most as often as the settings say', async () => {
   let asked = 0;
-  await using bad = await rawBackend((socket) =>
+  const breakOff = (socket: Socket): void => {
     socket.once('data', () => {
       asked += 1;
       socket.resetAndDestroy();
-    }),
-  );
+    });
+  };
+  await using bad = await rawBackend(breakOff);
+  await using bad2 = await rawBackend(breakOff);
   await using good = await startBackend();
   const port = portOf(bad);
   const unlimited = { passiveHealth: { failures: 0, ejectMs: 1 } };
   await using backends = startBackends({
     one: backendOf([port, good.port], { retries: 1, ...unlimited }),
     none: backendOf([port, good.port], { retries: 0, ...unlimited }),
-    all: backendOf([port, { host: 'localhost', port, weight: 1 }], { retries: 5, ...unlimited }),
+    all: backendOf([port, portOf(bad2)], { retries: 5, ...unlimited }),
   });
   for (let i = 0; i < 4; i += 1) assert.equal((await send(backends, 'one')).status, 200);
   assert.equal(asked, 2, 'every second request began at the bad one');

@@ -125,15 +125,15 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     socket.uncork();
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release: (() => void) | undefined): boolean {
     const socket = this.#socket;
     if (this.#owner === undefined || socket === undefined || chunk.length === 0) return true; // an empty chunk would end the body
     this.#lastAt = this.#keeper.pulse.now;
     if (chunk.length >= worthGathering) this.#gather(socket);
-    if (!this.#chunked) return socket.write(chunk);
+    if (!this.#chunked) return socket.write(chunk, release);
     socket.cork();
     socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-    socket.write(chunk);
+    socket.write(chunk, release);
     const more = socket.write('\r\n', 'latin1');
     socket.uncork();
     return more;

@@ -60,11 +60,11 @@ export class Http2Carrier implements Carrier {
     owner.onReady();
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release: (() => void) | undefined): boolean {
     const stream = this.#stream;
     if (this.#owner === undefined || stream === undefined || stream.destroyed || stream.writableEnded) return true;
     this.#lastAt = this.#session.pulse.now;
-    return stream.write(chunk);
+    return stream.write(chunk, release);
   }
 
   finish(trailers: readonly string[]): void {
