@@ -54,10 +54,12 @@ certificates:
 ${failing.join('\n')}
 ${stalled.join('\n')}
 ${terminatorOf(place)}
-  timeouts: { handshake: 1s, header: 1s, idle: 2s, backendConnect: 1s, backendIdle: 1s, drain: 3s }
+  timeouts: { handshake: 1s, header: 1s, body: 1s, idle: 2s, drain: 3s }
+  backends:
+    silent: { endpoints: ['${place.silent}'], timeouts: { connect: 1s, idle: 1s } }
   routes:
     - { hosts: [good.test], backend: '${place.backend}' }
     - { hosts: [good.test], path: /down, backend: 'http://127.0.0.1:${place.nobody}' }
-    - { hosts: [good.test], path: /silent, backend: '${place.silent}' }
+    - { hosts: [good.test], path: /silent, backend: silent }
 `;
 }

@@ -25,7 +25,7 @@ async function echo(socket: WebSocket, text: string): Promise<void> {
 
 test('never (§5.3): a WebSocket echoes on through rotations, settings and long silence', async () => {
   await using backend = await startBackend();
-  const timeouts = { ...defaultTimeouts, idleMs: 200, backendIdleMs: 200, headerMs: 200, drainMs: 500 };
+  const timeouts = { ...defaultTimeouts, idleMs: 200, headerMs: 200, drainMs: 500 };
   await using terminator = await startTerminator({
     routes: [proxyRoute('a.test', backend.url)],
     settings: { timeouts },
