@@ -149,7 +149,9 @@ function readMatching(bundle: Bundle): Checked {
 /** DNS names and IP addresses of the subjectAltName; the common name is not a name (RFC 9525 §2). */
 function namesOf(leaf: X509Certificate): string[] {
   const names: string[] = [];
-  for (const [, kind, value] of (leaf.subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g)) {
+  // One after the other: inside a quoted value of another kind ", DNS:" is no name.
+  for (const [, kind, value] of (leaf.subjectAltName ?? '').matchAll(/([^:,"]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy)) {
+    if (kind !== 'DNS' && kind !== 'IP Address') continue;
     const name = value ?? '';
     // Node quotes values with unusual characters; no valid host name needs that, so such a name matches nothing.
     if (!name.startsWith('"')) names.push(kind === 'DNS' ? name.trim().toLowerCase() : name.trim());

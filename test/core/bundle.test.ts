@@ -112,3 +112,21 @@ test('of two certificates one always wins, and the better one wins from either s
     }),
   );
 });
+
+test('never (§5.1): what looks like a name inside another kind of subject alternative name is none', () => {
+  // openssl req -x509 with subjectAltName = DNS:real.test, and a dirName whose common name is "x, DNS:evil.test".
+  const disguised = `-----BEGIN CERTIFICATE-----
+MIIBgjCCASigAwIBAgIUJUa+IZwBwn9vE7X/Aq3SqR5XJfgwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJcmVhbC50ZXN0MCAXDTI2MTEyMjEwMzYyNloYDzIxMjYxMDI5
+MTAzNjI2WjAUMRIwEAYDVQQDDAlyZWFsLnRlc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASE7OtfjmVCjxsWUf2XeKqe7clKK9+vxOVJyIGuyKK0ipmwG6yH0WFm
+twO1lcweMapiBiWomx1US/r2Bx1Kqqyzo1YwVDAzBgNVHREELDAqgglyZWFsLnRl
+c3SkHTAbMRkwFwYDVQQDDBB4LCBETlM6ZXZpbC50ZXN0MB0GA1UdDgQWBBTc6XKH
+beRQY1XMidpdAxlGChmQXzAKBggqhkjOPQQDAgNIADBFAiAHShcrc+9vmIYZHDRh
+cPft4yqmv+IXyyuPbwugryOenQIhAOhLD+nv8npym/9cZtpuYwAPGK4DXbIwLJxb
+90n0emVy
+-----END CERTIFICATE-----
+`;
+  assert.match(new X509Certificate(disguised).subjectAltName ?? '', /DNS:evil\.test/);
+  assert.deepEqual(readChain(disguised).names, ['real.test']);
+});
