@@ -76,15 +76,15 @@ async function measure(family: RowFamily, lab: Lab): Promise<readonly Row[]> {
   const works = Object.entries(family.works);
   if (!works.some(([work]) => wanted(work)))
     return works.map(([work, targets]) => emptyRow(work, notMeasured, targets));
-  let measured: readonly Row[] = [];
+  const measured: Row[] = [];
   let reason = notMeasured;
   const others = watchOthers();
   try {
     const rows = await family.run(lab, wanted);
     const used = others();
     foreign.push(used);
-    const note = `Other programs used ${used.toFixed(2)} cores meanwhile.`;
-    measured = rows.map((row) => (used < undisturbed ? row : { ...row, notes: [...row.notes, note] }));
+    const noted = used < undisturbed ? [] : [`Other programs used ${used.toFixed(2)} cores meanwhile.`];
+    for (const row of rows) measured.push({ ...row, notes: [...row.notes, ...noted] });
   } catch (error) {
     if (!(error instanceof ToolMissing)) {
       console.error(error);

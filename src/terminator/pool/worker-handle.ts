@@ -39,7 +39,9 @@ export class WorkerHandle implements LaneWorker {
     this.startedAt = startedAt;
     this.applied = applied;
     this.#child = fork(workerFile, [], {
-      execArgv: [],
+      // Bodies pass through in buffers outside the heap. For a small heap V8 allows so few of them that an upload has it
+      // collect everything several times a second, at half of the worker's CPU time; this much it may let lie first.
+      execArgv: ['--initial-old-space-size=64'],
       env: workerEnvironment(),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -17,7 +17,8 @@ export class Lru<K, V> {
 
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
+    // As long as there is plenty of room, nothing is forgotten soon, and keeping the order would be work for nothing.
+    if (value === undefined || this.#entries.size * 2 < this.#limit) return value;
     this.#entries.delete(key);
     this.#entries.set(key, value);
     return value;

@@ -64,7 +64,7 @@ export interface BackendEvents {
   /** Nothing more comes in this turn of the event loop. */
   onTurn(): void;
   onEnd(trailers: readonly string[]): void;
-  /** Instead of `onHead` where an upgrade was asked for and granted. The receiver owns the stream from here. */
+  /** Instead of `onHead` where an upgrade was asked for and granted. The receiver owns the stream, which is paused. */
   onUpgrade(head: BackendResponseHead, stream: Duplex): void;
   /** Instead of `onEnd`, once. `headSeen`: `onHead` was called before. */
   onFailure(failure: BackendFailure, detail: string, headSeen: boolean): void;

@@ -150,7 +150,8 @@ function readStream(socket: TLSSocket, reading: OnReadOpts): void {
 }
 
 /** OpenSSL's and node's reasons, which name certificates and never keys. */
-function tlsDetail({ code, message }: NodeJS.ErrnoException): string {
-  const text = code === undefined || message.includes(code) ? message : `${code}: ${message}`;
+function tlsDetail(error: NodeJS.ErrnoException & { reason?: string }): string {
+  const { code, message, reason = message } = error;
+  const text = code === undefined || reason.includes(code) ? reason : `${code}: ${reason}`;
   return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }

@@ -14,15 +14,14 @@ suite('nginx as a backend', { skip: await missingTools('nginx') }, () => {
     const leaf = await ca.issue({ dnsNames: ['app.internal'] });
     const us = await ca.issue({ commonName: 'terminator', client: true });
     const [plain, h2c, tls] = [await freePort(), await freePort(), await freePort()];
-    const body = 'x'.repeat(300_000);
     await using nginx = await startNginx({
       port: plain,
-      files: { 'chain.pem': leaf.fullchainPem, 'key.pem': leaf.keyPem, 'ca.pem': ca.certPem, large: body },
+      files: { 'chain.pem': leaf.fullchainPem, 'key.pem': leaf.keyPem, 'ca.pem': ca.certPem },
       http: `
-server { listen 127.0.0.1:${plain}; location / { return 200 "$server_protocol $host $http_x_one"; } location = /large { root .; } }
-server { listen 127.0.0.1:${h2c} http2; location / { return 200 "$server_protocol $host $http_x_one"; } location = /large { root .; } }
+server { listen 127.0.0.1:${plain}; location / { return 200 "$server_protocol $host $http_x_one"; } }
+server { listen 127.0.0.1:${h2c} http2; location / { return 200 "$server_protocol $host $http_x_one"; } }
 server {
-  listen 127.0.0.1:${tls} ssl http2; ssl_certificate chain.pem; ssl_certificate_key key.pem;
+  listen 127.0.0.1:${tls} ssl http2; ssl_protocols TLSv1.3; ssl_certificate chain.pem; ssl_certificate_key key.pem;
   ssl_client_certificate ca.pem; ssl_verify_client on;
   location / { return 200 "$server_protocol $ssl_server_name $ssl_client_s_dn $ssl_client_verify"; }
 }`,
@@ -51,7 +50,6 @@ server {
       assert.equal((await send(backends, 'h2c', { headers: ['X-One', '1'] })).body, 'HTTP/2.0 shop.test 1');
       assert.equal((await send(backends, 'tls')).body, 'HTTP/2.0 app.internal CN=terminator SUCCESS');
     }
-    for (const name of ['plain', 'h2c']) assert.equal((await send(backends, name, { target: '/large' })).body, body);
   });
 
   test('never (§5.13): a connection that was announced as one client serves another', async () => {
@@ -101,12 +99,11 @@ test('a gRPC server answers over h2c: messages, status in trailers, and errors w
       responseDeserialize: (bytes: Buffer) => bytes,
     },
   };
-  assert.equal(typeof 'function');
   const server = new Server();
   server.addService(service, {
     Echo: (call: { request: Buffer }, done: (error: object | null, value?: Buffer) => void) => {
       if (call.request.length === 0) done({ code: 5, details: 'nothing there' });
-      else done(null, Buffer.from(call.request).reverse());
+      else done(null, Buffer.from(call.request.toReversed()));
     },
   });
   const port = await new Promise<number>((resolve, reject) => {

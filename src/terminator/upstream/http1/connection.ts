@@ -256,7 +256,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     const owner = this.#owner;
     if (owner === undefined) return;
     this.#owner = undefined;
-    const socket = this.#detach();
+    const socket = this.#detach().pause();
     if (rest.length > 0) socket.unshift(rest);
     owner.onUpgrade(head, socket);
   }

@@ -187,7 +187,7 @@ export class Http2Carrier implements Carrier {
     stream.off('headers', this.#onInformational).off('response', this.#onResponse).off('trailers', this.#onTrailers);
     stream.off('drain', this.#onDrain).off('close', this.#onClose);
     stream.once('close', () => this.#release());
-    owner.onUpgrade(head, stream);
+    owner.onUpgrade(head, stream.pause());
   }
 
   #seen(): void {

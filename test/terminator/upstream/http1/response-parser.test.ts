@@ -168,3 +168,75 @@ test('what HTTP leaves open to two readings is refused', () => {
   };
   for (const [what, body] of Object.entries(bodies)) assert.throws(() => parse([chunked, body]), BadResponse, what);
 });
+
+test('what is passed on stays as it was when the memory it was read into is used again', () => {
+  const head = 'HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 11\r\n\r\n';
+  const texts = [
+    `${head}hello world`,
+    `HTTP/1.1 103 Early\r\nLink: x\r\n\r\n${chunked}5\r\nhello\r\n6\r\n world\r\n0\r\nX: y\r\n\r\n`,
+  ];
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...texts),
+      fc.array(fc.integer({ min: 1, max: 150 }), { maxLength: 8 }),
+      (text, cuts) => {
+        const points = [0, ...cuts.filter((cut) => cut < text.length).toSorted((a, b) => a - b), text.length];
+        const pieces = points.slice(1).map((end, i) => text.slice(points[i], end));
+        const seen = parse(
+          pieces.filter((piece) => piece !== ''),
+          'GET',
+          false,
+          false,
+        );
+        assert.equal(seen.body, 'hello world');
+        assert.deepEqual(seen.headers.slice(-2 * 2).includes('b'), true);
+      },
+    ),
+  );
+});
+
+test('one parser reads one response after the other', () => {
+  const statuses: number[] = [];
+  const parser = new ResponseParser({
+    onInformational: () => undefined,
+    onHead: ({ status }) => statuses.push(status),
+    onData: () => undefined,
+    onEnd: () => undefined,
+    onUpgrade: () => undefined,
+  });
+  for (const [method, text] of [
+    ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx'],
+    ['HEAD', 'HTTP/1.1 201 OK\r\nContent-Length: 1\r\n\r\n'],
+    ['GET', `${chunked}0\r\n\r\n`],
+    ['GET', 'HTTP/1.1 204 OK\r\n\r\n'],
+  ] as const) {
+    parser.begin(method, false);
+    const bytes = Buffer.from(text);
+    assert.equal(parser.push(bytes, bytes.length, undefined), 0);
+    assert.equal(parser.done, true);
+  }
+  assert.deepEqual(statuses, [200, 201, 200, 204]);
+});
+
+const token = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,20}$/);
+const value = fc.stringMatching(/^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]{0,20}[\x21-\x7e\x80-\xff])?)?$/);
+
+test('any header section that HTTP allows is read as it was written', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 200, max: 599 }).filter((status) => ![204, 205, 304].includes(status)),
+      fc.array(fc.tuple(token, fc.constantFrom('', ' ', '\t '), value, fc.constantFrom('', ' ')), { maxLength: 12 }),
+      (status, fields) => {
+        const known = /^(?:content-length|transfer-encoding|connection|keep-alive)$/i;
+        const plain = fields.filter(([name]) => !known.test(name));
+        const text = plain.map(([name, before, content, after]) => `${name}:${before}${content}${after}\r\n`).join('');
+        const seen = parse([`HTTP/1.1 ${status} some words\r\n${text}Content-Length: 0\r\n\r\n`]);
+        assert.deepEqual(seen.statuses, [status]);
+        assert.deepEqual(
+          seen.headers.slice(0, -2),
+          plain.flatMap(([name, , content]) => [name, content]),
+        );
+      },
+    ),
+  );
+});

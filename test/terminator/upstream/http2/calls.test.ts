@@ -370,7 +370,7 @@ test('a WebSocket is an extended CONNECT where the backend takes it, and says cl
     [seen[':method'], seen[':protocol'], seen[':path'], seen['sec-websocket-version'], seen['sec-websocket-key']],
     ['CONNECT', 'websocket', '/chat', '13', undefined],
   );
-  const stream = answer.stream as Duplex;
+  const stream = (answer.stream as Duplex).resume();
   stream.write('ping');
   const [echo] = (await once(stream, 'data')) as [Buffer];
   assert.equal(echo.toString(), 'ping');
