@@ -9,6 +9,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 import { ToolMissing } from '../support/tools.ts';
 import { moveTo, shareCores } from './cores.ts';
 import { facts } from './facts.ts';
@@ -119,4 +120,8 @@ for (const family of families) rows.push(...(await measure(family, lab)));
 const shown = values.only.length === 0 ? rows : rows.filter(({ work }) => wanted(work));
 const about = await facts(cores, { rounds, seconds, command, foreign });
 console.log(values.json ? asJson(shown, about) : asText(shown));
-if (values.write) await writeFile(join(import.meta.dirname, 'RESULTS.md'), asMarkdown(rows, about));
+if (values.write) {
+  const file = join(import.meta.dirname, 'RESULTS.md');
+  const style = await resolveConfig(file);
+  await writeFile(file, await format(asMarkdown(rows, about), { ...style, parser: 'markdown' }));
+}

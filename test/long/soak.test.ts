@@ -138,7 +138,8 @@ test(
         if (rises[kind] > bound) problems.push(`${role}: ${kind} rises by ${rises[kind]} with each request`);
       }
     }
-    if (process.env["SOAK_LOG"]) (await import("node:fs")).writeFileSync(process.env["SOAK_LOG"], JSON.stringify(samples));
+    if (process.env['SOAK_LOG'])
+      (await import('node:fs')).writeFileSync(process.env['SOAK_LOG'], JSON.stringify(samples));
     assert.deepEqual(problems, []);
   },
 );
