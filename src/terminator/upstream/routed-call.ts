@@ -7,7 +7,13 @@ import type { Carrier, CarrierOwner, Waiter } from './transport.ts';
 /** Methods that may be sent twice (RFC 9110 §9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-const neverConnected = new Set<BackendFailure>(['backend-refused', 'backend-connect-timeout', 'backend-tls']);
+/** Of these there is no use in asking the same endpoint again. */
+const lasting = new Set<BackendFailure>([
+  'backend-refused',
+  'backend-connect-timeout',
+  'backend-tls',
+  'backend-bad-answer',
+]);
 
 /** Attempts that are no retries, because nothing had reached the backend or an old connection was only found closed. */
 const mostFree = 3;
@@ -223,7 +229,7 @@ export class RoutedCall implements BackendCall, CarrierOwner, Waiter {
       }
     }
     // Turned away unseen (RFC 9113 §8.7): the same endpoint may take it on another connection.
-    if (untouched && !neverConnected.has(failure) && this.#free > 0) {
+    if (untouched && !lasting.has(failure) && this.#free > 0) {
       this.#free -= 1;
       this.#attempt(endpoint);
       return;

@@ -61,7 +61,9 @@ export class WaitingLine<T extends InLine> implements Pulsed {
 
   /** Sends everybody away. */
   dismiss(failure: BackendFailure, detail: string): void {
-    for (let one = this.shift(); one !== undefined; one = this.shift()) one.onNone(failure, detail);
+    const all = this.#line.splice(0); // some come back for another try
+    this.#pulse.delete(this);
+    for (const { one } of all) one.onNone(failure, detail);
   }
 
   beat(now: number): void {

@@ -113,7 +113,7 @@ export class Http2Pool implements Transport, SessionKeeper {
 
   onRetired(session: Http2Session, failure: BackendFailure | undefined, detail: string): void {
     this.#sessions.delete(session);
-    if (failure !== undefined) this.#failed(failure, detail);
+    if (failure !== undefined) this.#failed(failure, detail, session.caller);
     else if (this.#line.length > 0) this.#openMore();
   }
 
@@ -153,20 +153,30 @@ export class Http2Pool implements Transport, SessionKeeper {
     return undefined;
   }
 
-  /** Opens as many sessions as those who wait need. With a PROXY header each session is one client's. */
+  /** Opens as many sessions as those who wait need. */
   #openMore(): void {
-    const most = this.limits().maxConnections || mostSessions;
     if (this.#target.proxyProtocol !== undefined) {
-      const coming = new Set([...this.#dials, ...this.#sessions].map(({ caller }) => caller));
-      for (const { request } of this.#line)
-        if (this.open < most && !coming.has(request.connection)) {
-          coming.add(request.connection);
-          this.#open(request.connection);
-        }
+      this.#openForEach();
       return;
     }
+    const most = this.limits().maxConnections || mostSessions;
     let coming = this.#dials.size + [...this.#sessions].filter((session) => !session.usable).length;
     for (; this.open < most && this.#line.length > coming * this.#perSession; coming += 1) this.#open(undefined);
+  }
+
+  /** With a PROXY header each session is one client's; one that nobody uses gives way. */
+  #openForEach(): void {
+    const { maxConnections } = this.limits();
+    const coming = new Set([...this.#dials, ...this.#sessions].map(({ caller }) => caller));
+    for (const { request } of this.#line) {
+      if (coming.has(request.connection)) continue;
+      if (maxConnections > 0 && this.open >= maxConnections) {
+        for (const session of this.#sessions) if (session.active === 0) session.close();
+        return;
+      }
+      coming.add(request.connection);
+      this.#open(request.connection);
+    }
   }
 
   /** `caller`: whom its PROXY header names. */
@@ -185,16 +195,19 @@ export class Http2Pool implements Transport, SessionKeeper {
         },
         onFailure: (failure, detail) => {
           this.#dials.delete(one);
-          this.#failed(failure, detail);
+          this.#failed(failure, detail, caller);
         },
       },
     );
     this.#dials.add(one);
   }
 
-  /** A session could not be opened: those who wait are told, unless another one is on its way. */
-  #failed(failure: BackendFailure, detail: string): void {
-    if (this.#dials.size === 0 && ![...this.#sessions].some((session) => !session.usable))
+  /** A session could not be opened: those who wait for it are told, unless another one is on its way. */
+  #failed(failure: BackendFailure, detail: string, caller: CallerConnection | undefined): void {
+    if (this.#target.proxyProtocol !== undefined) {
+      const its = [...this.#line].filter(({ request }) => request.connection === caller);
+      for (const waiter of its) if (this.#line.remove(waiter)) waiter.onNone(failure, detail);
+    } else if (this.#dials.size === 0 && ![...this.#sessions].some((session) => !session.usable))
       this.#line.dismiss(failure, detail);
   }
 }

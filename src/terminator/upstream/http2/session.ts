@@ -10,8 +10,9 @@ const streamWindow = 262_144;
 const sessionWindow = 1_048_576;
 const longestHeaders = 65_536;
 const mostStreams = 1_000;
-/** A session without a request for this long is closed. */
+/** A session without a request for this long is closed; one that announced a client is of use to that client alone. */
 const idleMs = 60_000;
+const announcedIdleMs = 4_000;
 /** Far below the last stream id there is. */
 const mostServed = 500_000_000;
 
@@ -49,10 +50,12 @@ export class Http2Session implements Pulsed {
   /** Streams above this one have not been touched (GOAWAY). */
   #lastStream = Infinity;
   #problem = 'closed';
+  readonly #idleMs: number;
 
   constructor(socket: Socket, secure: boolean, keeper: SessionKeeper, caller: CallerConnection | undefined) {
     this.#keeper = keeper;
     this.caller = caller;
+    this.#idleMs = caller === undefined ? idleMs : announcedIdleMs;
     this.#lastAt = keeper.pulse.now;
     const session = connectHttp2(secure ? 'https://backend' : 'http://backend', {
       ...sessionOptions,
@@ -182,7 +185,7 @@ export class Http2Session implements Pulsed {
 
   beat(now: number): void {
     for (const carrier of this.#carriers) carrier.beat(now);
-    if (this.#carriers.size === 0 && this.#usable && now - this.#lastAt > idleMs) this.close();
+    if (this.#carriers.size === 0 && this.#usable && now - this.#lastAt > this.#idleMs) this.close();
   }
 
   #retire(): void {

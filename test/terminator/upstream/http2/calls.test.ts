@@ -12,6 +12,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import test from 'node:test';
+import { tempDir } from '../../../support/tempdir.ts';
 import { TestCa } from '../../../support/test-ca.ts';
 import { until } from '../../../support/until.ts';
 import { rawBackend } from '../../support/raw.ts';
@@ -19,6 +20,7 @@ import {
   Answer,
   backendOf,
   begin,
+  client,
   send,
   startBackends,
   type BackendOverrides,
@@ -404,4 +406,40 @@ test('checks of an http2 backend are made over HTTP/2', async () => {
   await until(() => backends.states()[0]?.state === 'down', { what: 'the failed check' });
   assert.equal(backends.states()[0]?.reason, 'it answered 500');
   assert.ok(paths.every((path) => path === '/ready'));
+});
+
+test('with a PROXY header each client has sessions of its own, and those that nobody uses give way to others', async () => {
+  const heads: string[] = [];
+  await using backend = await rawBackend((socket) =>
+    socket.once('data', (chunk: Buffer) => {
+      heads.push(chunk.toString('latin1').split('\r\n', 1)[0] as string);
+      socket.end();
+    }),
+  );
+  await using refusing = only(Number(new URL(backend.url).port), { protocol: 'http2', proxyProtocol: 'v1' });
+  const other = { ...client, address: '192.0.2.8' };
+  const answers = await Promise.all([client, other, client].map((connection) => send(refusing, 'app', { connection })));
+  for (const { failure } of answers) assert.equal(failure, 'backend-bad-answer');
+  assert.deepEqual(heads.toSorted().slice(0, 2), [
+    'PROXY TCP4 192.0.2.7 192.0.2.1 40000 443',
+    'PROXY TCP4 192.0.2.8 192.0.2.1 40000 443',
+  ]);
+});
+
+test('a unix socket speaks HTTP/2 as well', async () => {
+  await using directory = await tempDir();
+  const path = directory.join('h2.sock');
+  const server = createServer();
+  const sessions: ServerHttp2Session[] = [];
+  server.on('session', (session) => sessions.push(session));
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200 });
+    stream.end('over a socket file');
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  await using backends = startBackends({ app: backendOf([{ unixPath: path, weight: 1 }], { protocol: 'http2' }) });
+  assert.equal((await send(backends, 'app')).body, 'over a socket file');
+  for (const session of sessions) session.destroy();
+  server.close();
 });
