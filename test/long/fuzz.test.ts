@@ -132,7 +132,6 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       const text = yamlText(dice, original);
       await writeFile(file, text);
       const argv = ['check', '--config', file, '--json'];
-      const startedMs = performance.now();
       // Every so often the program itself, so that an end other than by exit code would show.
       const run = i % 100 === 0 ? await site.certplane.cli(argv.slice(0, 1)) : undefined;
       const { code, stdout, stderr } = await cli(argv, { cwd: site.certplane.dir, env: {} });
@@ -142,7 +141,6 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       const { ok, problems } = JSON.parse(stdout) as { ok: boolean; problems: { message: string }[] };
       assert.equal(ok, code === 0, what);
       assert.ok(ok || problems.length > 0, what);
-      assert.ok(performance.now() - startedMs < 30_000, what);
       assert.ok(run === undefined || run.code === 0, `${run?.stderr}`);
       seen.set(code, (seen.get(code) ?? 0) + 1);
     }

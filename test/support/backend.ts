@@ -148,7 +148,7 @@ async function respond(id: string, request: IncomingMessage, response: ServerRes
       response.end();
       return;
     case 'slow':
-      await delay(number('ms', 500));
+      await delay(number('ms', 500), undefined, { ref: false }); // a client that left needs nobody to wait
       break;
     default:
       break;

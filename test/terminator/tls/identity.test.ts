@@ -57,7 +57,6 @@ test('a pattern matches as the regular expression does that it stands for', () =
     { numRuns: 3_000 },
   );
   assert.equal(matchesPattern('CN=*', 'cn=x'), true);
-  const startedAt = performance.now();
-  matchesPattern(`${'*a'.repeat(500)}b`, 'a'.repeat(50_000));
-  assert.ok(performance.now() - startedAt < 1_000, 'no pattern blocks a worker');
+  // With backtracking this would not end: no pattern blocks a worker.
+  assert.equal(matchesPattern(`${'*a'.repeat(500)}b`, 'a'.repeat(50_000)), false);
 });
