@@ -98,10 +98,8 @@ class StoredRegistry implements Registry {
   async load(signal: AbortSignal): Promise<void> {
     await loadRows({ store: this.#store, rows: this.#rows, log: this.#log }, signal);
     await eachOf(this.#rows.all(), lanes, async (row) => {
-      const { order, stored, record } = row.entry;
-      if (order?.outcome !== undefined && record.lastFailure?.at !== order.outcome.failure.at) {
-        await this.#keepFailure(row, order.outcome, signal);
-      }
+      const { stored } = row.entry;
+      await this.#keepOutcome(row, signal);
       const surplus = surplusVersions(row, keptVersions).length > 0;
       if (stored !== undefined || surplus || isUnfinished(row.entry, this.#published(row))) {
         await this.#finish(row, signal);
@@ -238,6 +236,7 @@ class StoredRegistry implements Registry {
   async endOrder(id: CertificateId, signal: AbortSignal): Promise<void> {
     await this.#change(id, async (row) => {
       const { order } = row.entry;
+      await this.#keepOutcome(row, signal);
       if (order !== undefined) await dropChallenges(this.#feed, order, signal);
       await this.#rows.deleteOrder(row, signal);
     });
@@ -260,10 +259,7 @@ class StoredRegistry implements Registry {
       const outcome = { failure, retryAt };
       const over = { ...order, versionNumber: row.entry.order?.versionNumber, abandoning: true, outcome };
       await this.#rows.putOrder(row, over, undefined, signal);
-      await this.#keepFailure(row, outcome, signal);
-      const { code, message, issuer, problem } = failure;
-      const about = { certificateId: id, actor: 'scheduler', details: { issuer, problem, retryAt } };
-      await this.#note({ kind: 'failed', code, message, ...about }, signal);
+      await this.#keepOutcome(row, signal);
     });
   }
 
@@ -300,15 +296,16 @@ class StoredRegistry implements Registry {
     return this.#listeners.add(listener);
   }
 
-  async #keepFailure(
-    row: Row,
-    { failure, retryAt }: { readonly failure: Failure; readonly retryAt: number },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { record } = row.entry;
+  /** The failure an order that is over ended in: once, before the order goes, whatever came in between. */
+  async #keepOutcome(row: Row, signal: AbortSignal): Promise<void> {
+    const { record, order } = row.entry;
+    if (order?.outcome === undefined || record.lastFailure?.at === order.outcome.failure.at) return;
+    const { failure, retryAt } = order.outcome;
+    const { code, message, issuer, problem, at } = failure;
     const failures = record.failures + 1;
-    const failed = { ...record, failures, lastFailure: failure, retryAt, lastAttemptAt: failure.at };
-    await this.#rows.putRecord(row, failed, signal);
+    await this.#rows.putRecord(row, { ...record, failures, lastFailure: failure, retryAt, lastAttemptAt: at }, signal);
+    const about = { certificateId: record.id, actor: 'scheduler', details: { issuer, problem, retryAt } };
+    await this.#note({ kind: 'failed', code, message, ...about }, signal);
   }
 
   /** Tells of a change also when it ended in an error: some of it may have happened. */

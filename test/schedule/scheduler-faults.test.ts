@@ -137,3 +137,28 @@ test('an order that is dropped because its issuer is gone leaves no answer to a 
   assert.equal(now.registry.entry('file/a')?.order, undefined);
   assert.equal(now.feed.item('challenge/token-a'), undefined);
 });
+
+test('never (§5.4): a failure that could not be kept for a full disk is kept with its retry time before the order is cleaned up', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, store, issuers: [new ScriptedIssuer('ca', ca)] });
+  let full = false;
+  store.beforeWrite = (_, kind) => {
+    if (full && kind === 'certificate') throw new Error('ENOSPC');
+  };
+  ca.script = () => {
+    full = true;
+    return { fail: 'acme.challenge-failed', retryAt: clock.now() + day };
+  };
+  await now.apply(spec('file/a'));
+  await settle();
+  full = false;
+  ca.script = () => undefined;
+  await clock.advance(2 * minute);
+  const { record, order } = now.registry.entry('file/a') ?? {};
+  assert.equal(order, undefined);
+  assert.equal(record?.failures, 1);
+  assert.equal(record?.lastFailure?.code, 'acme.challenge-failed');
+  assert.equal(ca.calls.length, 1);
+});
