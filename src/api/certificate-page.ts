@@ -52,14 +52,20 @@ export function certificatePage(
 }
 
 function filter(views: readonly CertificateView[], query: CertificateQuery, now: number): readonly CertificateView[] {
-  const { phase, attention } = query;
+  const { phase, issuer, attention } = query;
   const text = query.q?.trim().toLowerCase() ?? '';
   return views.filter(
     (view) =>
       (phase === undefined || view.status.phase === phase) &&
+      (issuer === undefined || isOfIssuer(view, issuer)) &&
       (text === '' || searchable(view).some((part) => part.toLowerCase().includes(text))) &&
       (attention === undefined || assess(view, now).urgency !== 'none'),
   );
+}
+
+/** It issued the version in use, or is the one that is asked first for the next. */
+export function isOfIssuer({ current, record }: CertificateView, issuer: string): boolean {
+  return current?.issuerName === issuer || record?.spec.issuers[0] === issuer;
 }
 
 function searchable({ id, name, names, current, record }: CertificateView): readonly string[] {

@@ -1,6 +1,7 @@
 /**
  * Server-sent events (WHATWG HTML §9.2): what changed, batched, resumable by Last-Event-ID from a bounded log. An id is
- * `epoch.sequence`; one that cannot be resumed from gets a `snapshot` event, which means: read everything again.
+ * `epoch.sequence`; one that cannot be resumed from gets a `snapshot` event, which means: read everything again. An
+ * `alive` event (no id) comes with every heartbeat, so that a client notices a connection that died without a word.
  */
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
@@ -10,7 +11,7 @@ import type { ControlChange, ControlView } from '../core/ports/control-view.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { ChangeEvent } from './contract/overview.ts';
-import { presentCounts } from './overview.ts';
+import { attentionOf, presentCounts, type Attention } from './overview.ts';
 
 /** At most four events a second where counting is cheap. */
 export const batchMs = 250;
@@ -65,6 +66,7 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
   let wake = Promise.withResolvers<void>();
   let running: Promise<unknown> | undefined;
   let subscription: Disposable | undefined;
+  let told: Attention = new Map();
 
   function note({ certificateIds, other }: ControlChange): void {
     pending ??= { ids: new Set(), other: false };
@@ -92,10 +94,11 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
   function frame({ ids, other }: Pick<Batch, 'ids' | 'other'>): string {
     const all = view.certificates();
     intervalMs = all.length > manyCertificates ? slowBatchMs : batchMs;
+    told = attentionOf(all, clock.now());
     const data: ChangeEvent = {
       certificates: [...(ids ?? [])],
       other: other || ids === undefined,
-      ...presentCounts(all, clock.now()),
+      ...presentCounts(all, told),
     };
     const id = formatRevision({ epoch, sequence });
     return `id: ${id}\nevent: ${ids === undefined ? 'snapshot' : 'change'}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -138,6 +141,19 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
     for (;;) {
       await clock.sleep(heartbeatMs, signal);
       await Promise.all([...streams].map(beat));
+      noteTime();
+    }
+  }
+
+  /** Time alone makes things urgent, too: a renewal that does not come, something observed that ends. */
+  function noteTime(): void {
+    if (streams.size === 0) return;
+    try {
+      const attention = attentionOf(view.certificates(), clock.now());
+      const changed = [...told.keys(), ...attention.keys()].filter((id) => told.get(id) !== attention.get(id));
+      if (changed.length > 0) note({ certificateIds: changed, other: false });
+    } catch (error) {
+      log.error('What needs a person could not be looked at.', { error });
     }
   }
 
@@ -149,7 +165,7 @@ export function createEventHub({ view, clock, log }: EventHubDeps): EventHub {
       // The store cannot be read now: the stream tells no more than it told a moment ago.
       log.warn('Whether an event stream may go on could not be checked.', { error });
     }
-    if (allowed) send(stream, ': still here\n\n');
+    if (allowed) send(stream, 'event: alive\ndata: {}\n\n');
     else stream.response.end();
   }
 

@@ -3,8 +3,8 @@ import type { CertificateView, ControlView, Problem, TerminatorView } from '../c
 import type { ErrorCode } from '../core/errors.ts';
 import type { IssuerDescription } from '../core/ports/issuer.ts';
 import type { HistoryEntry as HistoryRecord, TokenRecord } from '../core/records.ts';
-import { assess } from '../explain/urgency.ts';
-import { certificatePage } from './certificate-page.ts';
+import { assess, type Urgency } from '../explain/urgency.ts';
+import { certificatePage, isOfIssuer } from './certificate-page.ts';
 import { deliveryStates, managedStates, phases } from './contract/certificates.ts';
 import type { HistoryEntry, Issuer, Notice, Overview, Terminator, Token } from './contract/overview.ts';
 import { rfc3339, rfc3339OrNull } from './time.ts';
@@ -28,14 +28,23 @@ export function presentOverview(view: Pick<ControlView, 'certificates' | 'proble
   };
 }
 
+/** What needs a person, by id: how urgently. */
+export type Attention = ReadonlyMap<string, Urgency>;
+
+export function attentionOf(all: readonly CertificateView[], now: number): Attention {
+  const attention = new Map<string, Urgency>();
+  for (const view of all) {
+    const { urgency } = assess(view, now);
+    if (urgency !== 'none') attention.set(view.id, urgency);
+  }
+  return attention;
+}
+
 export function presentCounts(
   all: readonly CertificateView[],
-  now: number,
+  attention: Attention,
 ): Pick<Overview, 'phases' | 'attentionTotal'> {
-  return {
-    phases: countBy(phases, all, (one) => one.status.phase),
-    attentionTotal: all.filter((one) => assess(one, now).urgency !== 'none').length,
-  };
+  return { phases: countBy(phases, all, (one) => one.status.phase), attentionTotal: attention.size };
 }
 
 export function presentIssuer(issuer: IssuerDescription, all: readonly CertificateView[]): Issuer {
@@ -47,7 +56,7 @@ export function presentIssuer(issuer: IssuerDescription, all: readonly Certifica
     account: issuer.account ?? null,
     termsOfService: issuer.termsOfService ?? null,
     rootPem: issuer.rootPem ?? null,
-    certificates: all.filter((one) => (one.current?.issuerName ?? one.record?.spec.issuers[0]) === issuer.name).length,
+    certificates: all.filter((one) => isOfIssuer(one, issuer.name)).length,
     problem:
       problem === undefined
         ? null

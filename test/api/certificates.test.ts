@@ -11,6 +11,8 @@ import {
   type CertificateDetail,
   type CertificateList,
 } from '../../src/api/contract/certificates.ts';
+import type { Issuer } from '../../src/api/contract/overview.ts';
+import type { CertificateSpec } from '../../src/core/certificate.ts';
 import { CertplaneError } from '../../src/core/errors.ts';
 import { TestCa } from '../support/test-ca.ts';
 import { viewOf } from '../support/scripted-view.ts';
@@ -115,6 +117,34 @@ suite('GET /certificates', () => {
     assert.deepEqual(await found('phase=failing'), ['route/api.test']);
     assert.deepEqual(await found('attention=true'), ['route/api.test']);
     assert.deepEqual(await found('q=nothing-like-it'), []);
+  });
+
+  test("an issuer's number of certificates is what the filter by that issuer finds, and nothing that only sounds like it", async () => {
+    await using fixture = await startApi();
+    fixture.view.set(
+      viewOf('file/example', now, {
+        current: { issuerName: 'local' },
+        record: { spec: specOf('file/example', 'local') },
+      }),
+      viewOf('file/moving', now, { current: { issuerName: 'local' }, record: { spec: specOf('file/moving', 'le') } }),
+      viewOf('file/new', now, { current: null, record: { spec: specOf('file/new', 'le', 'local') } }),
+    );
+    fixture.view.issuerList = [
+      { name: 'le', kind: 'acme', directory: 'https://acme.test/dir' },
+      { name: 'local', kind: 'ca' },
+    ];
+    const { items } = JSON.parse((await fixture.call('/issuers')).body) as { items: Issuer[] };
+    for (const [name, expected] of [
+      ['le', ['file/moving', 'file/new']],
+      ['local', ['file/example', 'file/moving']],
+    ] as const) {
+      const list = JSON.parse((await fixture.call(`/certificates?issuer=${name}&sort=name`)).body) as CertificateList;
+      assert.deepEqual(
+        list.items.map((one) => one.id),
+        expected,
+      );
+      assert.equal(items.find((one) => one.name === name)?.certificates, expected.length);
+    }
   });
 
   test('refuses a cursor it did not give out, one of another order, and unknown or repeated parameters', async () => {
@@ -255,3 +285,7 @@ suite('POST /certificates/{id}/renew', () => {
     assert.deepEqual(await post('/certificates/file%2Fshop/renew', { force: true }), [400, 'api.invalid-request']);
   });
 });
+
+function specOf(id: string, ...issuers: string[]): CertificateSpec {
+  return { id, name: id, dnsNames: ['x.test'], issuers, key: { algorithm: 'ecdsa', size: 256 }, outputs: [] };
+}

@@ -122,13 +122,35 @@ suite('GET /events', () => {
     assert.equal((await stream.next()).event, 'change', 'the log still reaches back to this one');
   });
 
-  test('a comment every 15 s keeps the connection alive', async () => {
+  test('an event every 15 s keeps the connection alive and lets a client notice when it is dead', async () => {
     await using fixture = await startApi();
     using stream = await fixture.events();
     assert.match((await stream.block()) ?? '', /^retry: \d+$/);
     assert.match((await stream.block()) ?? '', /^id: /);
     await fixture.clock.advance(heartbeatMs);
-    assert.match((await stream.block()) ?? '', /^: /);
+    assert.equal(await stream.block(), 'event: alive\ndata: {}');
+  });
+
+  test('what becomes urgent by time alone is told, once', async () => {
+    await using fixture = await startApi();
+    fixture.view.set(viewOf('file/a', now), viewOf('file/b', now));
+    using stream = await fixture.events();
+    assert.equal((await stream.next()).data.attentionTotal, 0);
+    await fixture.clock.jumpTo(now + 365 * 86_400_000);
+    const events = [];
+    for (let beats = 0; beats < 3; beats += 1) {
+      await fixture.clock.advance(heartbeatMs);
+      await fixture.clock.advance(batchMs);
+    }
+    for (let alive = 0; alive < 4; ) {
+      const event = await stream.next();
+      if (event.event === 'alive') alive += 1;
+      else events.push(event);
+    }
+    assert.deepEqual(
+      events.map(({ event, data }) => [event, data.certificates.toSorted(), data.attentionTotal]),
+      [['change', ['file/a', 'file/b'], 2]],
+    );
   });
 
   test('a stream ends once its token is revoked or its session is over', async () => {

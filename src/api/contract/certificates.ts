@@ -121,6 +121,9 @@ export const certificateQuerySchema = z.object({
   cursor: z.string().max(4096).optional(),
   q: z.string().max(253).optional().meta({ description: 'Part of a name, id, issuer or serial.' }),
   phase: z.enum(phases).optional(),
+  issuer: z.string().max(253).optional().meta({
+    description: 'Configured issuer: of the version in use, or the one asked first for the next.',
+  }),
   attention: z.enum(['true']).optional().meta({ description: 'Only what needs a person.' }),
   sort: z.enum(certificateSorts).default('urgency'),
 });

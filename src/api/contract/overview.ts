@@ -59,7 +59,10 @@ export const issuerSchema = z
     account: z.string().nullable(),
     termsOfService: z.string().nullable().meta({ description: 'ACME: the terms that registering accepted.' }),
     rootPem: z.string().nullable(),
-    certificates: z.number().int(),
+    certificates: z
+      .number()
+      .int()
+      .meta({ description: 'Those whose version in use it issued, or for whose next version it is asked first.' }),
     problem: z.object({ code: z.string(), message: z.string(), until: time.nullable() }).nullable(),
   })
   .meta({ id: 'Issuer' });

@@ -15,8 +15,8 @@ export function eventRoutes({ hub, authenticate }: EventRoutesDeps): readonly Ro
       method: 'get',
       path: '/events',
       summary:
-        'Server-sent events: `change` names what changed, `snapshot` means that everything should be read again. ' +
-        'Last-Event-ID resumes.',
+        'Server-sent events: `change` names what changed, `snapshot` means that everything should be read again, ' +
+        '`alive` comes every 15 s and says nothing else. Last-Event-ID resumes.',
       access: 'viewer',
       status: 200,
       answer: changeEventSchema,
