@@ -16,7 +16,7 @@ export function outputStatus(
   const failure = state?.failure;
   if (state !== undefined && state.failures > 0 && failure !== undefined) {
     const again = state.retryAt === undefined ? '' : ` It is tried again ${timeText(state.retryAt)}.`;
-    return { ...base, state: 'failed', reason: { code: failure.code, message: `${failure.message}${again}` } };
+    return { ...base, state: 'failed', reason: { code: failure.code, message: `${ended(failure.message)}${again}` } };
   }
   if (current === undefined) {
     return { ...base, state: 'none', reason: { code: 'nothing-to-deliver', message: 'There is no certificate yet.' } };
@@ -27,6 +27,11 @@ export function outputStatus(
   }
   const message = `Version ${current.number} is not written there yet.`;
   return { ...base, state: 'lagging', reason: { code: 'delivery-pending', message } };
+}
+
+/** A message may end with what a program printed. */
+function ended(message: string): string {
+  return /[.!?]$/.test(message) ? message : `${message}.`;
 }
 
 /** Of the connected terminators: each that serves it or refuses it. */
