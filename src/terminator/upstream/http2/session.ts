@@ -9,6 +9,13 @@ import type { Http2Carrier } from './carrier.ts';
 const streamWindow = 262_144;
 const sessionWindow = 1_048_576;
 const longestHeaders = 65_536;
+/** Fields that fit into it: node's own limit of 128 would end answers that HTTP/1.1 backends may give. */
+const mostFields = longestHeaders / 32;
+/**
+ * Megabytes: no limit. Node never subtracts what waited in a stream that was reset, and over its limit it refuses every
+ * answer of the session: uploads that end half-way would add up to that. What is held is bounded by windows and pauses.
+ */
+const mostMemory = 1_000_000;
 const mostStreams = 1_000;
 /** A session without a request for this long is closed; one that announced a client is of use to that client alone. */
 const idleMs = 60_000;
@@ -18,6 +25,8 @@ const mostServed = 500_000_000;
 
 const sessionOptions = {
   settings: { enablePush: false, initialWindowSize: streamWindow, maxHeaderListSize: longestHeaders },
+  maxHeaderListPairs: mostFields,
+  maxSessionMemory: mostMemory,
   // A client that sends a header twice is passed on as it is; node's check would end the request instead.
   strictSingleValueFields: false,
 };
