@@ -50,7 +50,7 @@ export function parseResponseHead(text: string, end: number, method: string): Re
     const value = headers[headers.length - 1] as string;
     // The length tells most names apart without another look.
     if (name.length === 14) {
-      if (name.toLowerCase() === 'content-length') length = sameLength(length, value);
+      if (name.toLowerCase() === 'content-length') length = takeLength(headers, length);
     } else if (name.length === 17) {
       if (name.toLowerCase() === 'transfer-encoding')
         transferEncoding = transferEncoding === undefined ? value : `${transferEncoding}, ${value}`;
@@ -118,8 +118,14 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-function sameLength(before: string | undefined, value: string): string {
-  if (before !== undefined && before !== value) throw new BadResponse('The Content-Length contradicts itself.');
+/** The field read last is a Content-Length: it is passed on once (RFC 9110 §8.6), and without zeros that could read as octal. */
+function takeLength(fields: string[], before: string | undefined): string {
+  const last = fields.length - 1;
+  let value = fields[last] as string;
+  if (value.charCodeAt(0) === 0x30) fields[last] = value = value.replace(/^0+(?=\d)/, '');
+  if (before === undefined) return value;
+  if (before !== value) throw new BadResponse('The Content-Length contradicts itself.');
+  fields.length -= 2;
   return value;
 }
 

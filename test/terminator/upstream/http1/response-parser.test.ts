@@ -58,6 +58,15 @@ test('a response ends exactly on its Content-Length, and what follows is not tak
   assert.equal(seen.surplus, 'HTTP/1.1 200 OK\r\n'.length);
 });
 
+test('never (§5.13): a Content-Length that comes twice, or with leading zeros, is passed on once and in plain digits', () => {
+  for (const text of ['Content-Length: 5\r\ncontent-length: 5\r\n', 'Content-Length: 005\r\nContent-Length: 05\r\n']) {
+    const seen = parse([`HTTP/1.1 200 OK\r\nX-A: b\r\n${text}\r\nhello`]);
+    assert.deepEqual(seen.headers, ['X-A', 'b', 'Content-Length', '5']);
+    assert.equal(seen.body, 'hello');
+  }
+  assert.deepEqual(parse(['HTTP/1.1 200 OK\r\nContent-Length: 00\r\n\r\n']).headers, ['Content-Length', '0']);
+});
+
 test('a chunked response is decoded, with its trailers, however it is cut into pieces', () => {
   const text = `${chunked}5\r\nhello\r\n6;name="x"\r\n world\r\n0\r\nX-Sum: 11\r\n\r\n`;
   fc.assert(
