@@ -1,4 +1,5 @@
 /** One backend: its endpoints, and how it is spoken to. */
+import { join } from 'node:path';
 import {
   backendDefaults,
   type ActiveHealth,
@@ -118,12 +119,20 @@ function withPath(
 ): Endpoint | undefined {
   if (!('unixPath' in address)) return { ...address, weight };
   const unixPath = resolvePath(address.unixPath, context.base);
-  if (Buffer.byteLength(unixPath) <= longestSocketPath) return { unixPath, weight };
-  context.problems.error(
-    path,
-    `The path of a unix socket has at most ${longestSocketPath} bytes; write a shorter one than ${unixPath}.`,
-  );
+  const problem = socketProblem(unixPath, context);
+  if (problem === undefined) return { unixPath, weight };
+  context.problems.error(path, problem);
   return undefined;
+}
+
+function socketProblem(unixPath: string, { dataDir }: TerminatorContext): string | undefined {
+  // Who may open them may do everything and read every key: nothing there asks for a login.
+  if (unixPath.startsWith(`${join(dataDir, 'run')}/`)) {
+    return `${unixPath} is a socket of Certplane itself, where nobody has to log in; write the socket of your application, or the host in admin.hosts for the admin page.`;
+  }
+  return Buffer.byteLength(unixPath) > longestSocketPath
+    ? `The path of a unix socket has at most ${longestSocketPath} bytes; write a shorter one than ${unixPath}.`
+    : undefined;
 }
 
 function checkScheme(
