@@ -24,7 +24,7 @@ export interface CheckOptions extends LoadOptions {
 
 /** Everything `loadConfig` finds, then warnings about the surroundings, then, with `listen`, addresses. Never throws. */
 export async function checkConfig(options: CheckOptions): Promise<LoadResult> {
-  const { config, problems, files } = await loadLocated(options);
+  const { config, problems, files, restartNeeded } = await loadLocated(options);
   await checkFiles(files, problems);
   if (config !== undefined) {
     await checkKey(config, options.env, problems);
@@ -34,7 +34,7 @@ export async function checkConfig(options: CheckOptions): Promise<LoadResult> {
     if (config.kubernetes !== undefined) await checkKubernetes(config.kubernetes, options.env, problems);
     if (options.listen) await checkAddresses(config, problems);
   }
-  return { ...(config === undefined ? {} : { config }), problems: problems.sorted() };
+  return { ...(config === undefined ? {} : { config }), problems: problems.sorted(), restartNeeded };
 }
 
 async function checkKey({ dataDir }: Config, env: NodeJS.ProcessEnv, problems: ProblemList): Promise<void> {

@@ -1,6 +1,7 @@
 /** Reads a configuration file: every problem at once, or the configuration. */
-import type { z } from 'zod';
 import { dirname, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
 import type { KubernetesAccess, ListenAddress, TerminatorSettings } from '../core/terminator.ts';
 import { adminRoute, checkListeners } from './admin.ts';
 import { readCertificates, type WrittenCertificate } from './certificates.ts';
@@ -28,6 +29,14 @@ export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv;
   /** In place of the file's `dataDir` and of `CERTPLANE_DATA_DIR`; relative to the working directory. */
   readonly dataDir?: string | undefined;
+  /** The process that runs: the configuration is one that it can take over, with what it cannot change as it is. */
+  readonly running?: Fixed | undefined;
+}
+
+/** What stays as it is until the process ends. */
+export interface Fixed {
+  readonly dataDir: string;
+  readonly adminListen: ListenAddress;
 }
 
 export interface LoadResult {
@@ -35,6 +44,8 @@ export interface LoadResult {
   readonly config?: Config;
   /** In the order of the file; warnings too. */
   readonly problems: readonly ConfigProblem[];
+  /** Options whose new value waits for a restart of the process that runs. */
+  readonly restartNeeded: readonly string[];
 }
 
 /**
@@ -42,8 +53,8 @@ export interface LoadResult {
  * Reads the files that it names (caBundle, secrets) and nothing else.
  */
 export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
-  const { config, problems } = await loadLocated(options);
-  return { ...(config === undefined ? {} : { config }), problems: problems.sorted() };
+  const { config, problems, restartNeeded } = await loadLocated(options);
+  return { ...(config === undefined ? {} : { config }), problems: problems.sorted(), restartNeeded };
 }
 
 export interface Located {
@@ -52,6 +63,7 @@ export interface Located {
   readonly problems: ProblemList;
   /** Files that the terminator will read; nobody has looked at them yet. */
   readonly files: readonly NamedFile[];
+  readonly restartNeeded: readonly string[];
 }
 
 export async function loadLocated(options: LoadOptions): Promise<Located> {
@@ -60,7 +72,7 @@ export async function loadLocated(options: LoadOptions): Promise<Located> {
   if ('text' in read) return await loadText(read.text, { ...options, file });
   const problems = new ProblemList(() => undefined);
   problems.error([], read.problem);
-  return { problems, files: [] };
+  return { problems, files: [], restartNeeded: [] };
 }
 
 /** `file` is where the text is from: absolute, for relative paths in it. */
@@ -75,17 +87,17 @@ async function loadText(text: string, options: LoadOptions): Promise<Located> {
     problems.error([], `The file is ${describeValue(root)}; write options such as terminator: { routes: [] }.`);
   }
   const files: NamedFile[] = [];
-  if (!usable) return { problems, files };
-  const config = await build(isMapping(root) ? root : {}, { problems, files }, options);
-  return problems.errors > 0 ? { problems, files } : { config, problems, files };
+  if (!usable) return { problems, files, restartNeeded: [] };
+  const { config, restartNeeded } = await build(isMapping(root) ? root : {}, { problems, files }, options);
+  return { ...(problems.errors > 0 ? {} : { config }), problems, files, restartNeeded };
 }
 
 /** What it returns is right only when no error was reported. */
 async function build(
   root: Readonly<Record<string, unknown>>,
   { problems, files }: { problems: ProblemList; files: NamedFile[] },
-  { file, env, dataDir }: LoadOptions,
-): Promise<Config> {
+  { file, env, dataDir, running }: LoadOptions,
+): Promise<{ config: Config; restartNeeded: readonly string[] }> {
   const base = { directory: dirname(file), home: homeOf(env) };
   const known = knownKeys(fileSchema);
   for (const key of Object.keys(root)) if (!known.includes(key)) problems.error([key], unknownKey(key, known), 'key');
@@ -94,8 +106,13 @@ async function build(
   const { shape } = fileSchema;
 
   const override = dataDir ?? nonEmpty(env['CERTPLANE_DATA_DIR']);
-  const written = part('dataDir', shape.dataDir) ?? './data';
+  const writtenDataDir = part('dataDir', shape.dataDir) ?? './data';
   const admin = part('admin', shape.admin);
+  const written: Fixed = {
+    dataDir: override === undefined ? resolvePath(writtenDataDir, base) : resolve(override),
+    adminListen: admin?.listen ?? { host: '127.0.0.1', port: 8484 },
+  };
+  const fixed = running ?? written;
   const metrics = part('metrics', shape.metrics);
   const concurrency = part('issuance', shape.issuance)?.concurrency ?? 1;
   const defaults = part('defaults', shape.defaults);
@@ -108,13 +125,12 @@ async function build(
   const certificates = readCertificates(mapping(root, 'certificates', problems), base, problems);
   const section = root['terminator'];
   const adminHosts = section === undefined ? [] : (admin?.hosts ?? []);
-  const absoluteDataDir = override === undefined ? resolvePath(written, base) : resolve(override);
   const terminator =
     section === undefined
       ? undefined
       : readTerminator(section, kubernetes, {
           base,
-          dataDir: absoluteDataDir,
+          dataDir: fixed.dataDir,
           problems,
           issuers,
           certificates: namesByCertificate(root['certificates'], certificates),
@@ -128,19 +144,23 @@ async function build(
     certificates.flatMap(({ spec }) => spec.dnsNames),
   );
   const resolved = resolveIssuers([...certificates, ...automatic], issuers, { written: defaults?.issuers, problems });
-  const adminListen = admin?.listen ?? { host: '127.0.0.1', port: 8484 };
   const settings =
-    terminator && withExtras(terminator.settings, { adminHosts, adminListen, metrics: metrics?.terminator });
-  checkListeners({ admin: adminListen, metrics: metrics?.listen, terminator: settings }, problems);
+    terminator &&
+    withExtras(terminator.settings, {
+      adminHosts,
+      adminListen: fixed.adminListen,
+      metrics: metrics?.terminator,
+    });
+  checkListeners({ admin: written.adminListen, metrics: metrics?.listen, terminator: settings }, problems);
 
   const needsKubernetes =
     kubernetesInput !== undefined ||
     settings?.kubernetes !== undefined ||
     certificates.some(({ spec }) => spec.outputs.some(({ kind }) => kind === 'kubernetesSecret'));
-  return {
+  const config: Config = {
     file,
-    dataDir: absoluteDataDir,
-    admin: { listen: adminListen, hosts: admin?.hosts ?? [] },
+    dataDir: fixed.dataDir,
+    admin: { listen: fixed.adminListen, hosts: admin?.hosts ?? [] },
     metrics: metrics?.listen ? { listen: metrics.listen } : undefined,
     issuance: { concurrency },
     issuers: resolved.issuers,
@@ -148,6 +168,15 @@ async function build(
     kubernetes: needsKubernetes ? kubernetes : undefined,
     terminator: settings,
   };
+  return { config, restartNeeded: differing(written, fixed) };
+}
+
+function differing(written: Fixed, running: Fixed): string[] {
+  const paths: readonly [string, keyof Fixed][] = [
+    ['dataDir', 'dataDir'],
+    ['admin.listen', 'adminListen'],
+  ];
+  return paths.flatMap(([path, key]) => (isDeepStrictEqual(written[key], running[key]) ? [] : [path]));
 }
 
 function withExtras(

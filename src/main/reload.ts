@@ -2,7 +2,6 @@
  * `certplane reload`, SIGHUP and --watch: reads the file again and applies it, or changes nothing and says why.
  * One reload at a time. Once applying has begun, only the end of the process stops it: whoever asked may go away.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { configInvalid } from '../config/problems.ts';
@@ -31,6 +30,9 @@ export interface ReloadDeps {
   readonly stop: AbortSignal;
 }
 
+/** Why a file is not applied: problems for as long as it is so. */
+const refusals = ['config.invalid', 'config.removal-held'] as const;
+
 export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal: AbortSignal) => Promise<ReloadResult> {
   const { file, dataDir, env, notices, inForce, stop } = deps;
   let last: Promise<unknown> = Promise.resolve();
@@ -39,13 +41,14 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
     signal.throwIfAborted();
     const started = deps.started();
     try {
-      const { config, problems } = await loadConfig({ file, env, dataDir });
+      const running = { dataDir: started.dataDir, adminListen: started.admin.listen };
+      const { config, problems, restartNeeded: waiting } = await loadConfig({ file, env, dataDir, running });
       if (config === undefined) throw configInvalid(file, problems);
       signal.throwIfAborted();
-      const { warnings, ...counts } = await inForce.apply({ ...config, dataDir: started.dataDir }, options, stop);
-      const restartNeeded = needRestart(started, config);
-      notices.clear('config.invalid', file);
-      notices.clear('config.removal-held', file);
+      const { warnings, ...counts } = await inForce.apply(config, options, stop);
+      const toggled = (started.terminator === undefined) !== (config.terminator === undefined);
+      const restartNeeded = [...waiting, ...(toggled ? ['terminator (added or removed)'] : [])];
+      for (const code of refusals) notices.clear(code, file);
       if (restartNeeded.length === 0) notices.clear('config.restart-needed');
       else
         notices.raise(
@@ -65,7 +68,12 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
       };
     } catch (caught) {
       const { code, message } = toCertplaneError(caught);
-      if (code === 'config.invalid' || code === 'config.removal-held') notices.raise(code, message, file);
+      const refusal = refusals.find((one) => one === code);
+      if (refusal !== undefined) {
+        // Only what is wrong with the file as it is now.
+        for (const other of refusals) if (other !== refusal) notices.clear(other, file);
+        notices.raise(refusal, message, file);
+      }
       if (!signal.aborted && !stop.aborted) await note(code, `Reload: ${message}${accepted(options)}`, options);
       throw caught;
     }
@@ -95,14 +103,4 @@ export function createReload(deps: ReloadDeps): (options: ReloadOptions, signal:
 function accepted({ acceptRemoval, acceptReissue }: ReloadOptions): string {
   const words = [acceptRemoval ? 'removals' : '', acceptReissue ? 're-issues' : ''].filter((word) => word !== '');
   return words.length === 0 ? '' : ` Accepted: ${words.join(' and ')}.`;
-}
-
-/** Option paths that cannot change while the process runs. */
-function needRestart(before: Config, after: Config): string[] {
-  const compared: readonly [string, unknown, unknown][] = [
-    ['dataDir', before.dataDir, after.dataDir],
-    ['admin.listen', before.admin.listen, after.admin.listen],
-    ['terminator (added or removed)', before.terminator === undefined, after.terminator === undefined],
-  ];
-  return compared.filter(([, a, b]) => !isDeepStrictEqual(a, b)).map(([path]) => path);
 }

@@ -25,6 +25,10 @@ ${more}
 `;
 }
 
+function adminAt(port: number): string {
+  return `admin: { listen: '127.0.0.1:${port}', hosts: [admin.example.com] }`;
+}
+
 function problems({ notices }: ControlParts): string[] {
   return notices.list().map(({ code }) => code);
 }
@@ -163,6 +167,34 @@ admin: { hosts: [admin.example.com] }
   const { restartNeeded } = await parts.reload();
   assert.deepEqual(restartNeeded, ['admin.listen', 'terminator (added or removed)']);
   assert.deepEqual(problems(parts), ['config.restart-needed']);
+});
+
+test('an admin.listen that waits for a restart leaves the way to the admin page as it is', async () => {
+  await using dir = await tempDir();
+  await using parts = await startParts(dir, yamlOf({ more: adminAt(18_484) }));
+  const before = settings(parts)?.backends;
+  await parts.write(yamlOf({ more: adminAt(18_485) }));
+  assert.deepEqual((await parts.reload()).restartNeeded, ['admin.listen']);
+  assert.deepEqual(Object.keys(settings(parts)?.backends ?? {}), ['http://127.0.0.1:18484']);
+  assert.deepEqual(settings(parts)?.backends, before);
+  assert.equal(parts.inForce.config.admin.listen.port, 18_484);
+
+  await parts.write(yamlOf({ more: adminAt(18_484) }));
+  assert.deepEqual((await parts.reload()).restartNeeded, []);
+  assert.deepEqual(problems(parts), []);
+});
+
+test('the problem shown is that of the file as it is now', async () => {
+  await using dir = await tempDir();
+  await using parts = await startParts(dir, yamlOf());
+  await parts.write('certificates: 7');
+  await assert.rejects(parts.reload(), { code: 'config.invalid' });
+  await parts.write(yamlOf({ names: ['a'] }));
+  await assert.rejects(parts.reload(), { code: 'config.removal-held' });
+  assert.deepEqual(problems(parts), ['config.removal-held']);
+  await parts.write('certificates: 7');
+  await assert.rejects(parts.reload(), { code: 'config.invalid' });
+  assert.deepEqual(problems(parts), ['config.invalid']);
 });
 
 test('once a reload is being applied, only the end of the process stops it', async () => {
