@@ -1,5 +1,5 @@
 import { headersFit, type CompiledRoute } from './compiled-route.ts';
-import { compilePattern } from './path-pattern.ts';
+import { compilePattern, longestPathFor, statesOf } from './path-pattern.ts';
 import { normalise } from './request-path.ts';
 import type { PathMatch } from '../../core/route.ts';
 
@@ -23,7 +23,8 @@ export class HostRoutes {
   only: CompiledRoute | undefined;
   /** A route of this host could not be compiled: none of them may be used, because it may have been the one that forbids. */
   refused = false;
-  hasPatterns = false;
+  /** Longer paths are not matched against its patterns. */
+  longestPath = Infinity;
   /** At least one route is not served over plain http. */
   leadsToHttps = false;
   /** A pattern, or a path of a route that itself can be read in two ways. */
@@ -32,6 +33,8 @@ export class HostRoutes {
   readonly #prefixes = new Map<string, Candidates>();
   /** Of the prefixes, longest first. */
   #lengths: number[] = [];
+  /** Of all patterns. */
+  #states = 0;
   readonly #patterns: { readonly pattern: RegExp; readonly route: CompiledRoute }[] = [];
   /** Routes for `/`: whatever nothing else takes. */
   readonly #root: Candidates = [];
@@ -42,7 +45,8 @@ export class HostRoutes {
     this.leadsToHttps ||= route.http === 'redirect';
     if (kind === 'regex') {
       this.#patterns.push({ pattern: compilePattern(path), route });
-      this.hasPatterns = true;
+      this.#states += statesOf(path);
+      this.longestPath = longestPathFor(this.#states);
       this.unclear = true;
       return;
     }

@@ -35,9 +35,6 @@ export interface RouteTable {
   leadsToHttps(host: string): boolean;
 }
 
-/** What patterns are matched against at most; their time is linear in it. */
-const longestForPatterns = 8_192;
-
 /**
  * Exact host before one-label wildcard; a request that no route of the exact host takes falls through to the wildcard.
  * Inside a host see `HostRoutes`. Routes of one host may come from several entries. `backends`: those that exist.
@@ -101,7 +98,7 @@ class Table implements RouteTable {
     let unclear = false;
     for (const [i, host] of hosts.entries()) {
       if (host.refused) return 'refused-host';
-      if (host.hasPatterns && literal.length > longestForPatterns) return 'path-too-long';
+      if (literal.length > host.longestPath) return 'path-too-long';
       unclear ||= host.unclear;
       const found = host.match(literal, request, misses);
       if (found === undefined) continue;

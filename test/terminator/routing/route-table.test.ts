@@ -138,6 +138,15 @@ test('never (§5.14): a pattern that would take a backtracking engine for ever i
   assert.equal(ask(table, 'a.test', `/${'a'.repeat(8_200)}`), 'path-too-long');
 });
 
+test('never (§5.14): patterns of a host that are too much work together are not matched against long paths', () => {
+  const heavy = Array.from({ length: 20 }, (_, i) => route('a.test', regex(`/${i}(?:${'.*'.repeat(200)}){16}x`)));
+  const table = compileRoutes([...heavy, route('a.test', '/'), route('b.test', regex('/x.*y'))], {});
+  assert.deepEqual(table.problems, []);
+  assert.equal(ask(table, 'a.test', '/short'), 'a.test /');
+  assert.equal(ask(table, 'a.test', `/${'1'.repeat(200)}`), 'path-too-long');
+  assert.equal(ask(table, 'b.test', `/x${'1'.repeat(8_000)}y`), 'b.test regex /x.*y');
+});
+
 test('never (§5.14): a pattern that cannot take linear time is refused, and with it its host alone', () => {
   const bad: Record<string, string> = {
     '/(a)\\1': 'Cannot be executed in linear time',
