@@ -373,3 +373,22 @@ test('no protocol is negotiated for the hosts of tcp routes, whatever else is sa
     [['queue.example.com'], 'TLSv1.2', []],
   ]);
 });
+
+test('a host of its own below a tcp wildcard is spoken HTTP to as any other', async () => {
+  const { terminator } = await loaded(`
+admin: { hosts: [admin.apps.example.com] }
+certificates: { bound: { dnsNames: [bound.apps.example.com] } }
+terminator:
+  hosts:
+    - { names: [bound.apps.example.com], certificate: bound }
+  routes:
+    - { hosts: ['*.apps.example.com'], tcp: { backend: 'tcp://127.0.0.1:143' }, automaticCertificate: false }
+    - { hosts: [web.apps.example.com, bound.apps.example.com, www.example.com], backend: 'http://127.0.0.1:3000' }
+`);
+  const { tls: general, hosts } = terminator ?? assert.fail('there is no terminator');
+  const policies = new Map(hosts.flatMap(({ names, tls }) => names.map((name) => [name, tls] as const)));
+  assert.deepEqual(policies.get('*.apps.example.com'), { ...general, alpn: [] });
+  for (const name of ['web.apps.example.com', 'bound.apps.example.com', 'admin.apps.example.com'])
+    assert.deepEqual(policies.get(name), general, name);
+  assert.equal(policies.has('www.example.com'), false);
+});

@@ -93,20 +93,28 @@ function boundCertificate(
   return id;
 }
 
-/** Hosts of tcp routes: which protocol is inside TLS is the backend's business, so none is negotiated with ALPN. */
-export function withoutAlpn(hosts: Hosts, tcp: readonly string[]): readonly HostSettings[] {
+/**
+ * Which protocol is inside TLS is the backend's business on a tcp route, so none is negotiated with ALPN for its hosts.
+ * Others below such a wildcard say for themselves what holds for them, or they would have the wildcard's.
+ */
+export function withoutAlpn(
+  hosts: Hosts,
+  { tcp, others }: { tcp: readonly string[]; others: readonly string[] },
+): readonly HostSettings[] {
   const bytes = new Set(tcp);
-  const plain = (name: string, certificateId: string | undefined): HostSettings => {
-    const tls = { ...hosts.policyFor(name), alpn: [] };
+  const differs = (name: string): boolean => bytes.has(name) || bytes.has(wildcardFor(name) ?? '');
+  const own = (name: string, certificateId: string | undefined): HostSettings => {
+    const policy = hosts.policyFor(name);
+    const tls = bytes.has(name) ? { ...policy, alpn: [] } : policy;
     return { names: [name], tls, ...(certificateId === undefined ? {} : { certificateId }) };
   };
   const said = hosts.settings.flatMap((written): HostSettings[] => {
-    const others = written.names.filter((name) => !bytes.has(name));
-    const own = written.names.filter((name) => bytes.has(name)).map((name) => plain(name, written.certificateId));
-    return others.length === 0 ? own : [{ ...written, names: others }, ...own];
+    const same = written.names.filter((name) => !differs(name));
+    const different = written.names.filter(differs).map((name) => own(name, written.certificateId));
+    return same.length === 0 ? different : [{ ...written, names: same }, ...different];
   });
-  const unsaid = [...bytes].filter((name) => !hosts.places.has(name));
-  return [...said, ...unsaid.map((name) => plain(name, undefined))];
+  const unsaid = [...new Set([...tcp, ...others])].filter((name) => differs(name) && !hosts.places.has(name));
+  return [...said, ...unsaid.map((name) => own(name, undefined))];
 }
 
 /** A slip in a name would leave the host without its policy. */

@@ -66,10 +66,10 @@ export function readTerminator(
       trustedProxies: [...new Set(fields.trustedProxies)],
       routes: routes.routes,
       backends: backends.all(),
-      hosts: withoutAlpn(
-        hosts,
-        routes.routes.flatMap((route) => (route.action.kind === 'tcp' ? route.hosts : [])),
-      ),
+      hosts: withoutAlpn(hosts, {
+        tcp: routes.routes.flatMap((route) => (route.action.kind === 'tcp' ? route.hosts : [])),
+        others: [...routes.routes.flatMap((route) => route.hosts), ...context.adminHosts],
+      }),
       tls,
       sources,
       ...(defaultHost === undefined ? {} : { defaultHost }),
