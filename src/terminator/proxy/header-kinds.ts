@@ -62,9 +62,13 @@ function requestKind(lower: string): RequestKind | undefined {
   if (kind !== undefined) return kind;
   if (lower.startsWith('x-forwarded-')) return 'forwarded-other';
   if (lower.startsWith('x-client-cert')) return 'drop';
-  // `X_Forwarded_For` and `Content_Length` are the same as with hyphens to a backend that maps headers to variables.
-  return lower.includes('_') && requestKind(lower.replaceAll('_', '-')) !== undefined ? 'drop' : undefined;
+  // To a backend that maps headers to variables, `X_Forwarded_For` and `Content_Length` are the same as with hyphens; PHP
+  // takes a dot for one, too, and other programs everything else that is no letter or digit.
+  return odd.test(lower) && requestKind(lower.replaceAll(odds, '-')) !== undefined ? 'drop' : undefined;
 }
+
+const odd = /[^a-z0-9-]/;
+const odds = /[^a-z0-9-]/g;
 
 const mostKept = 1_000;
 const longestKept = 64;
