@@ -146,6 +146,9 @@ function readMatching(bundle: Bundle): Checked {
   return { facts: factsOf(chain), signatureAlgorithm: leaf.signatureAlgorithm ?? '' };
 }
 
+/** RFC 1035 §2.3.4, as text. */
+const longestName = 253;
+
 /** DNS names and IP addresses of the subjectAltName; the common name is not a name (RFC 9525 §2). */
 function namesOf(leaf: X509Certificate): string[] {
   const names: string[] = [];
@@ -153,8 +156,9 @@ function namesOf(leaf: X509Certificate): string[] {
   for (const [, kind, value] of (leaf.subjectAltName ?? '').matchAll(/([^:,"]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy)) {
     if (kind !== 'DNS' && kind !== 'IP Address') continue;
     const name = value ?? '';
-    // Node quotes values with unusual characters; no valid host name needs that, so such a name matches nothing.
-    if (!name.startsWith('"')) names.push(kind === 'DNS' ? name.trim().toLowerCase() : name.trim());
+    // Node quotes values with unusual characters; no valid host name needs that, or is as long: such a name matches nothing.
+    if (!name.startsWith('"') && name.length <= longestName)
+      names.push(kind === 'DNS' ? name.trim().toLowerCase() : name.trim());
   }
   return names;
 }

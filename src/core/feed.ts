@@ -82,6 +82,18 @@ export type FeedLine =
   | { readonly type: 'removed'; readonly revision: string; readonly key: FeedKey }
   | { readonly type: 'ping'; readonly revision: string };
 
+/** What acknowledgements and reports have at most: control refuses what is longer, and a terminator cuts it before. */
+export const reportBounds = {
+  /** Characters of a sentence, a subject, an address or a source's name. */
+  text: 2_000,
+  /** Characters of an id, or of a backend's name. */
+  id: 600,
+  serial: 128,
+  /** Names of one certificate. */
+  names: 1_000,
+  problems: 10_000,
+} as const;
+
 /** What a terminator could not take, and why; the last good version stays served. */
 export interface Refusal {
   readonly key: FeedKey;

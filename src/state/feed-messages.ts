@@ -1,11 +1,11 @@
 /** What a terminator posts, checked before it is believed. */
 import { z } from 'zod';
 import { errorCodes, type ErrorCode } from '../core/errors.ts';
-import { parseRevision, type Acknowledgement, type ServedReport } from '../core/feed.ts';
+import { parseRevision, reportBounds, type Acknowledgement, type ServedReport } from '../core/feed.ts';
 
 const id = z.string().regex(/^[A-Za-z0-9._:@-]{1,128}$/);
-const text = z.string().max(2000);
-const key = z.string().min(1).max(600);
+const text = z.string().max(reportBounds.text);
+const key = z.string().min(1).max(reportBounds.id);
 const time = z.number().int();
 const count = z.number().int().min(0);
 const code = z
@@ -32,8 +32,8 @@ const servedReportSchema = z.object({
       z.object({
         certificateId: key,
         versionId: key,
-        names: z.array(z.string().max(253)).max(1000),
-        serial: z.string().max(128),
+        names: z.array(z.string().max(253)).max(reportBounds.names),
+        serial: z.string().max(reportBounds.serial),
         fingerprint256: z.string().max(128),
         notAfter: time,
         since: time,
@@ -42,13 +42,15 @@ const servedReportSchema = z.object({
     )
     .max(many),
   gone: z.array(key).max(many),
-  problems: z.array(z.object({ code, message: text, subject: text.optional(), since: time })).max(10_000),
+  problems: z
+    .array(z.object({ code, message: text, subject: text.optional(), since: time }))
+    .max(reportBounds.problems),
   workers: z.array(z.object({ pid: count, startedAt: time, connections: count })).max(10_000),
   listening: z.array(text).max(1000),
   backends: z
     .array(
       z.object({
-        backend: z.string().max(600),
+        backend: z.string().max(reportBounds.id),
         endpoint: text,
         state: z.enum(['healthy', 'unhealthy', 'ejected', 'unresolved']),
         open: count,

@@ -1,6 +1,9 @@
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorProblem } from '../../core/feed.ts';
 
+/** Of one code. One responder that is down can be thousands of them, and every report has them all. */
+const mostShown = 200;
+
 /** What is wrong now, each under a key; `since` is when it began. */
 export class Problems {
   readonly #clock: Clock;
@@ -39,7 +42,13 @@ export class Problems {
     return counts;
   }
 
+  /** By code, in the order in which they began; of very many of one code, some, and how many more there are. */
   list(): readonly TerminatorProblem[] {
-    return [...this.#list.values()];
+    return [...Map.groupBy(this.#list.values(), ({ code }) => code)].flatMap(([code, problems]) => {
+      const [next, ...rest] = problems.slice(mostShown);
+      if (next === undefined || rest.length === 0) return problems;
+      const message = `There are ${rest.length + 1} more problems of this kind.`;
+      return [...problems.slice(0, mostShown), { code, message, since: next.since }];
+    });
   }
 }

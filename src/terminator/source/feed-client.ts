@@ -72,9 +72,10 @@ export class FeedClient {
     return bundle;
   }
 
-  /** Throws `terminator.source-unreadable` unless it was taken. */
+  /** Throws `api.invalid-request` when control does not understand it, and `terminator.source-unreadable` when it was not taken. */
   async post(path: '/acknowledge' | '/served', value: unknown, signal: AbortSignal): Promise<void> {
-    const { status } = await this.#exchange({ method: 'POST', path, body: JSON.stringify(value), signal });
+    const { status, body } = await this.#exchange({ method: 'POST', path, body: JSON.stringify(value), signal });
+    if (status === 400) throw new CertplaneError('api.invalid-request', `POST ${path}: ${body.slice(0, 500)}`);
     if (status >= 300)
       throw new CertplaneError('terminator.source-unreadable', `POST ${path} answered with status ${status}.`);
   }

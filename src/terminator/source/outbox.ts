@@ -1,9 +1,10 @@
 import type { CertificateId } from '../../core/certificate.ts';
-import { isAbort } from '../../core/errors.ts';
+import { hasCode, isAbort } from '../../core/errors.ts';
 import type { Acknowledgement, ServedEntry, ServedReport } from '../../core/feed.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { FeedClient } from './feed-client.ts';
+import { fitAcknowledgement, fitReport } from './fit.ts';
 
 /** A complete report larger than this goes out in parts. */
 const partSize = 2_000;
@@ -31,11 +32,12 @@ export class Outbox {
   }
 
   acknowledge(acknowledgement: Acknowledgement): void {
-    this.#acknowledgement = acknowledgement;
+    this.#acknowledgement = fitAcknowledgement(acknowledgement);
     this.#wake.resolve();
   }
 
-  report(report: ServedReport): void {
+  report(whole: ServedReport): void {
+    const report = fitReport(whole);
     if (report.complete) this.#served.clear();
     for (const id of report.gone) this.#served.delete(id);
     for (const entry of report.served) this.#served.set(entry.certificateId, entry);
@@ -76,15 +78,25 @@ export class Outbox {
   async #postNext(signal: AbortSignal): Promise<boolean> {
     const acknowledgement = this.#acknowledgement;
     if (acknowledgement !== undefined && acknowledgement !== this.#acknowledged) {
-      await this.#client.post('/acknowledge', acknowledgement, signal);
+      await this.#post('/acknowledge', acknowledgement, signal);
       this.#acknowledged = acknowledgement;
       return true;
     }
     const report = this.#pending[0];
     if (report === undefined) return false;
-    await this.#client.post('/served', report, signal);
+    await this.#post('/served', report, signal);
     if (this.#pending[0] === report) this.#pending.shift();
     return true;
+  }
+
+  /** What control does not understand it would not understand the next time either: others come after it. */
+  async #post(...[path, value, signal]: Parameters<FeedClient['post']>): Promise<void> {
+    try {
+      await this.#client.post(path, value, signal);
+    } catch (error) {
+      if (!hasCode(error, 'api.invalid-request')) throw error;
+      this.#log.error('The control process refuses a report; it is left out.', { path, error: String(error) });
+    }
   }
 
   #everything(): ServedReport[] {

@@ -123,6 +123,40 @@ test('acknowledgements and reports reach control, and everything reaches it anew
   await plane.stop();
 });
 
+test('never (§5.14): what one certificate or problem has too much of keeps nothing else from control', async () => {
+  await using root = await tempDir();
+  const socketPath = root.join('run/feed.sock');
+  const plane = await control(socketPath);
+  const source = createFeedSource({ socketPath, terminatorId: 'test', clock: systemClock, log: silentLog });
+  const stop = new AbortController();
+  const ended = (async () => {
+    for await (const event of source.subscribe({ signal: stop.signal })) void event;
+  })();
+  const long = 'x'.repeat(3_000);
+  const revision = formatRevision(plane.feed.revision());
+  const refusal = { key: 'certificate/file/a', code: 'certificate.name-missing', message: long } as const;
+  source.acknowledge({ ...acknowledgement(revision), refusals: [refusal] });
+  const odd = { names: Array.from({ length: 1_200 }, (_, i) => `n${i}.test`), serial: 'F'.repeat(400), source: long };
+  const problem = { code: 'certificate.worse', message: 'It is worse.', since: 1 } as const;
+  source.report(
+    report({
+      complete: true,
+      served: [{ ...served('seen/secrets/shop/odd'), ...odd }, served('file/a')],
+      problems: [{ ...problem, message: long, subject: long }, ...Array.from({ length: 10_100 }, () => problem)],
+    }),
+  );
+  await until(() => plane.terminators.servedBy('file/a').length > 0, { what: 'the report with the odd one' });
+  // As a terminator of another version might: it is not repeated for ever.
+  source.report(report({ served: [{ ...served('file/b'), since: 0.5 }] }));
+  source.report(report({ served: [served('file/c')] }));
+  await until(() => plane.terminators.servedBy('file/c').length > 0, { what: 'the report behind the odd ones' });
+  assert.equal(plane.terminators.servedBy('seen/secrets/shop/odd').length, 1);
+  assert.equal(plane.terminators.list()[0]?.acknowledged, revision);
+  stop.abort();
+  await ended;
+  await plane.stop();
+});
+
 function challenge(token: string): ChallengeItem {
   return { kind: 'challenge', type: 'http-01', token, identifier: 'a.test', keyAuthorization: token };
 }
