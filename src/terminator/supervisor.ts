@@ -6,7 +6,6 @@ import {
   type FeedKey,
   type SettingsItem,
 } from '../core/feed.ts';
-import { namesCover } from '../core/names.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
 import { FeedProgress } from './intake/feed-progress.ts';
@@ -14,6 +13,7 @@ import { Holdings } from './intake/holdings.ts';
 import { Problems } from './intake/problems.ts';
 import { Reporter } from './intake/reporter.ts';
 import { Readers } from './intake/readers.ts';
+import { routedHosts } from './intake/routed-hosts.ts';
 import type { Intake } from './intake/source-reader.ts';
 import type { LoadedEntry, TableEntry } from './intake/table.ts';
 import { TlsInputs } from './intake/tls-inputs.ts';
@@ -258,9 +258,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
 
   wantedNames(...[entry, item]: Parameters<Intake['wantedNames']>): readonly string[] {
     // What to carry is control's decision for its own certificates; elsewhere, what routes need of the present one.
-    if (entry === undefined || entry.rank === 0) return item.names;
-    const routed = (this.#settings?.routes ?? []).flatMap(({ hosts }) => hosts);
-    return [...item.names, ...routed.filter((host) => namesCover(entry.names, host))];
+    if (entry === undefined || entry.rank === 0 || this.#settings === undefined) return item.names;
+    return [...item.names, ...routedHosts(this.#settings.routes, entry.names)];
   }
 
   // Everything else

@@ -12,8 +12,13 @@ export function checkPolicies({ tls, hosts }: TerminatorSettings, problems: Prob
   problems.clearPrefix('tls-policy ');
   const named: [string, TlsPolicy][] = [['every other host', tls]];
   for (const { names, tls: own } of hosts) if (own !== undefined) named.push([names.join(', '), own]);
+  // Very many hosts have very few policies between them, and each takes the library a moment.
+  const judged = new Map<string, string | undefined>();
   for (const [who, policy] of named) {
-    const wrong = wrongWith(policy);
+    const { minVersion, ciphers, curves } = policy;
+    const key = JSON.stringify([minVersion, ciphers, curves]);
+    if (!judged.has(key)) judged.set(key, wrongWith(policy));
+    const wrong = judged.get(key);
     if (wrong === undefined) continue;
     const message = `The TLS library does not take the TLS policy of ${who}: ${wrong}. Clients of these hosts are refused.`;
     problems.set(`tls-policy ${who}`, { code, message, subject: who });
