@@ -57,6 +57,11 @@ function failed(lines: LineCounter, problems: readonly ConfigProblem[]): ParsedD
   return { root: null, locator: new Locator(null, lines, new WeakMap()), problems };
 }
 
+function wordAt(text: string, offset: number): string {
+  const word = /^[\w.-]{1,60}/.exec(text.slice(offset, offset + 60))?.[0];
+  return word === undefined ? 'this key' : JSON.stringify(word);
+}
+
 /** How the parser's recursion ends where the text is nested deeper than the stack; it reports that as an error of the text. */
 const tooDeep = /^Maximum call stack/;
 
@@ -77,6 +82,8 @@ function syntaxSentence(error: YAMLError, text: string): string {
     case 'BAD_SCALAR_START':
       return `A value that starts with ${text[error.pos[0]] ?? 'this character'} must be in quotes; put it in "…".`;
     case 'MISSING_CHAR':
+      if (own.startsWith('Implicit map keys'))
+        return `There is no colon behind ${wordAt(text, error.pos[0])}; write one, and a value behind it.`;
       return `${own}; a quote or bracket that is opened here must be closed.`;
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':

@@ -1,10 +1,11 @@
 /** What the schema found, as sentences that say what to write instead. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Path } from './position.ts';
 import type { ProblemList } from './problems.ts';
-import { infoOf } from './schema/option.ts';
+import { exampleOf } from './schema/option.ts';
 import { childSchema, knownKeys } from './schema/walk.ts';
 import { nearest } from './values/nearest.ts';
+import { notYet } from './values/not-yet.ts';
 import { describeValue } from './values/parsed.ts';
 
 /** The value by the schema, or undefined with every problem reported at its path. */
@@ -95,8 +96,7 @@ function reportIssue(issue: z.core.$ZodIssue, { schema, value, path, problems }:
 
 function sentence(issue: z.core.$ZodIssue, found: unknown, schema: z.core.$ZodType | undefined): string {
   if (issue.code === 'custom') return issue.message;
-  const info = schema === undefined ? undefined : infoOf(schema);
-  const example = info?.example ?? exampleOf(schema);
+  const example = schema === undefined ? undefined : (exampleOf(schema) ?? keysOf(schema));
   const write = example === undefined ? '' : `; write ${example}`;
   if (found === undefined) return `This is required${write}.`;
   if (issue.code === 'too_small') return `The list is empty${write}.`;
@@ -104,19 +104,28 @@ function sentence(issue: z.core.$ZodIssue, found: unknown, schema: z.core.$ZodTy
   if (issue.code === 'invalid_type') {
     if (found === null) return `There is nothing behind the colon${write}, or leave the line out.`;
     if (issue.expected === 'array') return `A list belongs here, not ${describeValue(found)}${write}.`;
+    if (switchesOff(found) && schema !== undefined && z.safeParse(schema, false).success)
+      return `${describeValue(found)} is text here; write false to turn it off.`;
     return `A mapping of options belongs here, not ${describeValue(found)}${write}.`;
   }
   return `${describeValue(found)} does not belong here${write}.`;
 }
 
+/** What YAML 1.1 took for false. */
+function switchesOff(value: unknown): boolean {
+  return typeof value === 'string' && /^(?:off|no|n|false|none|disabled)$/i.test(value);
+}
+
 /** For a mapping without an example of its own: its keys. */
-function exampleOf(schema: z.core.$ZodType | undefined): string | undefined {
+function keysOf(schema: z.core.$ZodType): string | undefined {
   const keys = knownKeys(schema);
   return keys.length === 0 ? undefined : `{ ${keys[0]}: … }`;
 }
 
 export function unknownKey(key: string, known: readonly string[]): string {
   const shown = JSON.stringify(key.length > 80 ? `${key.slice(0, 80)}…` : key);
+  const later = notYet(key);
+  if (later !== undefined) return `${shown} is not there yet: ${later}`;
   const close = nearest(key, known);
   if (close !== undefined) return `The option ${shown} is not known here; write ${close}.`;
   if (known.length === 0) return `The option ${shown} is not known; nothing is configured here, so leave it out.`;

@@ -69,9 +69,11 @@ export interface Located {
 export async function loadLocated(options: LoadOptions): Promise<Located> {
   const file = resolve(options.file);
   const read = await readSmallFile(file, mostBytes);
-  if ('text' in read) return await loadText(read.text, { ...options, file });
+  // What is no UTF-8 has been replaced by U+FFFD, which nobody writes.
+  const unreadable = 'text' in read && read.text.includes('\ufffd');
+  if ('text' in read && !unreadable) return await loadText(read.text, { ...options, file });
   const problems = new ProblemList(() => undefined);
-  problems.error([], read.problem);
+  problems.error([], 'problem' in read ? read.problem : 'The file is not UTF-8 text; save it as UTF-8.');
   return { problems, files: [], restartNeeded: [] };
 }
 
@@ -82,13 +84,16 @@ async function loadText(text: string, options: LoadOptions): Promise<Located> {
   problems.add(document.problems);
   const { root } = document;
   const usable = root === null ? problems.errors === 0 : isMapping(root);
-  if (root === null && usable) problems.warning([], 'The file is empty: nothing is issued and nothing is served.');
   if (root !== null && !usable) {
     problems.error([], `The file is ${describeValue(root)}; write options such as terminator: { routes: [] }.`);
   }
   const files: NamedFile[] = [];
   if (!usable) return { problems, files, restartNeeded: [] };
   const { config, restartNeeded } = await build(isMapping(root) ? root : {}, { problems, files }, options);
+  if (problems.errors === 0 && config.certificates.length === 0 && config.terminator === undefined) {
+    const what = root === null ? 'The file is empty' : 'The file has no certificates and no terminator';
+    problems.warning([], `${what}: nothing is issued and nothing is served.`);
+  }
   return { ...(problems.errors > 0 ? {} : { config }), problems, files, restartNeeded };
 }
 

@@ -1,4 +1,5 @@
 /** Paths in the file: relative to the file, `~` for the home directory; and reading the small files it names. */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
@@ -25,7 +26,8 @@ export function resolvePath(written: string, { directory, home }: PathBase): str
 /** The text of a file of at most `limit` bytes, or a sentence that says why not. Never both. */
 export async function readSmallFile(file: string, limit = mostBytes): Promise<{ text: string } | { problem: string }> {
   try {
-    await using handle = await open(file, 'r');
+    // Non-blocking: opening a pipe that nobody writes to would wait for ever.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const info = await handle.stat();
     if (!info.isFile()) return { problem: `${file} is not a file.` };
     const buffer = Buffer.alloc(Math.min(info.size, limit) + 1);

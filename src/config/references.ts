@@ -1,6 +1,7 @@
 /** What certificates and issuers ask of each other: that the issuer exists, can prove the names, and takes the lifetime. */
 import { acmeDirectories } from '../core/acme-directories.ts';
 import type { CertificateSpec } from '../core/certificate.ts';
+import { formatDuration } from '../core/duration.ts';
 import { isWildcard } from '../core/names.ts';
 import { solverForName } from '../core/solver-selection.ts';
 import { builtInIssuer, builtInName, type Issuers } from './issuers.ts';
@@ -58,7 +59,9 @@ export function resolveIssuers(
     if (names === undefined) undecided ??= path;
     else {
       const found = names.map(find).filter((issuer) => issuer !== undefined);
-      checkAbilities(path, spec, { issuers: found, complete: found.length === names.length }, problems);
+      const complete = found.length === names.length;
+      checkAbilities(path, spec, { issuers: found, complete }, problems);
+      checkLifetime(path, spec, { issuers: found, complete }, problems);
       for (const name of names) used.add(name);
       certificates.push({ ...spec, issuers: names });
     }
@@ -106,6 +109,21 @@ function checkAbilities(
     const message = `The public CA behind ${first.name} issues nothing for ${local}; write a private issuer, for example local: { ca: {} } under issuers.`;
     problems.warning(path, message);
   }
+}
+
+function checkLifetime(
+  path: Path,
+  { lifetimeMs }: Wanted['spec'],
+  { issuers, complete }: { issuers: readonly IssuerConfig[]; complete: boolean },
+  problems: ProblemList,
+): void {
+  if (lifetimeMs === undefined) return;
+  const tooShort = issuers.filter((issuer) => issuer.kind === 'ca' && issuer.lifetimeMs < lifetimeMs);
+  const [first] = tooShort;
+  if (first?.kind !== 'ca') return;
+  const message = `The root of ${first.name} lasts ${formatDuration(first.lifetimeMs)} itself, and signs nothing for longer; write a shorter lifetime, or a longer one for the ca.`;
+  if (complete && tooShort.length === issuers.length) problems.error([...path, 'lifetime'], message);
+  else problems.warning([...path, 'lifetime'], message);
 }
 
 function inability({ name: issuer, solvers }: AcmeIssuerConfig, name: string): string | undefined {

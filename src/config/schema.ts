@@ -40,12 +40,5 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
   kubernetes: kubernetesSchema.optional(),
-  terminator: terminatorSchema
-    .meta({
-      description: 'The TLS terminator; without this section none runs. `{}` is one with all defaults.',
-      unit: 'mapping',
-      default: 'no terminator',
-      example: '{}',
-    })
-    .optional(),
+  terminator: terminatorSchema.optional(),
 });

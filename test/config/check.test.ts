@@ -6,6 +6,8 @@ import { checkConfig } from '../../src/config/check.ts';
 import { formatProblem } from '../../src/config/problems.ts';
 import { tempDir, type TempDir } from '../support/tempdir.ts';
 
+/** Something to do. */
+const work = 'issuers: { local: { ca: {} } }\ncertificates: { a: { dnsNames: [a.localhost] } }\n';
 const keyed = { CERTPLANE_ENCRYPTION_KEY_FILE: '/etc/certplane/key', PATH: '/usr/bin:/bin' };
 
 async function check(dir: TempDir, text: string, options: { env?: NodeJS.ProcessEnv; listen?: boolean } = {}) {
@@ -18,14 +20,14 @@ async function check(dir: TempDir, text: string, options: { env?: NodeJS.Process
 
 test('a generated encryption key is reported as guarding the database but not the directory', async () => {
   await using dir = await tempDir();
-  const [line] = await check(dir, 'dataDir: ./state', { env: {} });
+  const [line] = await check(dir, `dataDir: ./state\n${work}`, { env: {} });
   assert.match(
     line ?? '',
     /^certplane\.yaml:1:10: warning: dataDir: The encryption key is a generated file in <dir>\/state: it guards copies of the database, but not of the whole directory\./,
   );
-  assert.deepEqual(await check(dir, 'dataDir: ./state', { env: keyed }), []);
+  assert.deepEqual(await check(dir, `dataDir: ./state\n${work}`, { env: keyed }), []);
   await writeFile(dir.join('certplane-encryption-key'), '');
-  assert.deepEqual(await check(dir, 'dataDir: ./state', { env: { CREDENTIALS_DIRECTORY: dir.path } }), []);
+  assert.deepEqual(await check(dir, `dataDir: ./state\n${work}`, { env: { CREDENTIALS_DIRECTORY: dir.path } }), []);
 });
 
 test('output directories that cannot be made or written, and reload programs that are not there, are warnings', async (t) => {
@@ -81,7 +83,7 @@ terminator: { https: { listen: ["127.0.0.1:${port}", "192.0.2.1:9"] }, http: fal
   ]);
 });
 
-const yaml = (more: string): string => `kubernetes: { kubeconfig: kube.yaml${more} }`;
+const yaml = (more: string): string => `kubernetes: { kubeconfig: kube.yaml${more} }\n${work}`;
 
 test('a kubeconfig that is missing, broken or without the context is a warning; a good one is none', async () => {
   await using dir = await tempDir();
@@ -106,13 +108,16 @@ test('without a kubeconfig, a pod or one in the home directory is needed', async
   await using dir = await tempDir();
   const env = { ...keyed, HOME: dir.path };
   assert.match(
-    (await check(dir, 'kubernetes: {}', { env }))[0] ?? '',
+    (await check(dir, `kubernetes: {}\n${work}`, { env }))[0] ?? '',
     /kubernetes: There are no Kubernetes credentials/,
   );
-  assert.deepEqual(await check(dir, 'kubernetes: {}', { env: { ...env, KUBERNETES_SERVICE_HOST: '127.0.0.1' } }), []);
+  assert.deepEqual(
+    await check(dir, `kubernetes: {}\n${work}`, { env: { ...env, KUBERNETES_SERVICE_HOST: '127.0.0.1' } }),
+    [],
+  );
   await mkdir(dir.join('.kube'));
   await writeFile(dir.join('.kube', 'config'), '');
-  assert.deepEqual(await check(dir, 'kubernetes: {}', { env }), []);
+  assert.deepEqual(await check(dir, `kubernetes: {}\n${work}`, { env }), []);
 });
 
 test('a source directory that is not there, or is no directory, is a warning', async () => {

@@ -6,7 +6,7 @@ import { network } from '../values/networks.ts';
 import { boolean, integer, path, text } from '../values/scalars.ts';
 import { backendSchema } from './backends.ts';
 import { accessLogSchema, limitsSchema, timeoutsSchema } from './limits.ts';
-import { certificateName } from './names.ts';
+import { servedCertificate } from './names.ts';
 import { listOf, option } from './option.ts';
 import { routeSchema } from './routes.ts';
 import { tlsSchema } from './tls.ts';
@@ -75,9 +75,10 @@ export const hostSchema = z.strictObject({
     },
     { min: 1, max: 1000 },
   ),
-  certificate: option(certificateName, {
-    description: 'The one certificate that may serve these names, by its name under `certificates`.',
-    unit: 'name of a certificate',
+  certificate: option(servedCertificate, {
+    description:
+      'The one certificate that may serve these names: by its name under `certificates`, or as `seen/files/NAME` or `seen/secrets/NAMESPACE/NAME` where it is from `sources`.',
+    unit: 'name or id of a certificate',
     default: 'the best that covers them',
     example: 'shop',
   }).optional(),
@@ -92,7 +93,7 @@ export const hostSchema = z.strictObject({
     .optional(),
 });
 
-export const terminatorSchema = z.strictObject({
+const options = z.strictObject({
   workers: option(integer(1, 256), {
     description: 'Worker processes.',
     unit: 'number',
@@ -169,4 +170,11 @@ export const terminatorSchema = z.strictObject({
       example: '{ format: combined, file: ./access.log }',
     })
     .optional(),
+});
+
+export const terminatorSchema = options.meta({
+  description: 'The TLS terminator; without this section none runs. `{}` is one with all defaults.',
+  unit: 'mapping',
+  default: 'no terminator',
+  example: '{}',
 });

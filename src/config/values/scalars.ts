@@ -72,6 +72,11 @@ export const path: Parser<string> = (value) => {
   if (value.startsWith('~') && value !== '~' && !value.startsWith('~/')) {
     return { problem: `Only ~/ is expanded; write the full path instead of ${describeValue(value)}.` };
   }
+  const variable = /\$\{(\w+)\}|\$HOME\b/.exec(value);
+  if (variable !== null) {
+    const instead = variable[1] === undefined || variable[1] === 'HOME' ? 'write ~/…' : 'write the path itself';
+    return { problem: `Variables stand for secrets only, and ${describeValue(value)} is a path; ${instead}.` };
+  }
   return { value };
 };
 
@@ -83,9 +88,8 @@ export const command: Parser<readonly string[]> = (value) => {
     return { problem: `A command is a list, because no shell runs it; write [${instead}].` };
   }
   if (!Array.isArray(value) || value.length === 0 || value.length > 256) {
-    return {
-      problem: `A command is a list of a program and its arguments, not ${describeValue(value)}; write [nginx, -s, reload].`,
-    };
+    const found = Array.isArray(value) ? `a list of ${value.length}` : describeValue(value);
+    return { problem: `A command is a list of 1 to 256 words, not ${found}; write [nginx, -s, reload].` };
   }
   const words: string[] = [];
   for (const word of value as readonly unknown[]) {
