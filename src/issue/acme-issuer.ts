@@ -50,7 +50,7 @@ export function createAcmeIssuer({
     }
     const scope = isIssuerWide(error, at.request, data) ? 'issuer' : 'certificate';
     if (scope === 'issuer') problem = { code: error.code, message: error.message, until: error.retryAt };
-    return { kind: 'failed', error, scope, state: at.state };
+    return { kind: 'failed', error, scope, state: at.state, nothingIssued: isNothingIssued(error, step) };
   }
 
   return {
@@ -104,6 +104,12 @@ export function createAcmeIssuer({
 
     [Symbol.asyncDispose]: async () => await transport[Symbol.asyncDispose](),
   };
+}
+
+/** At `finalize` only a verdict of the CA says so: a request whose answer is lost may have been heard. */
+function isNothingIssued({ code }: CertplaneError, step: AcmeStep): boolean {
+  if (step === 'finalize') return code === 'acme.challenge-failed' || code === 'acme.order-invalid';
+  return acmeSteps.indexOf(step) < acmeSteps.indexOf('finalize');
 }
 
 /** Whether the next certificate would fail the same way: the CA, its trust, the account or the store, not these names. */

@@ -4,7 +4,7 @@ import type { BudgetRecord } from '../core/records.ts';
 import { timeText } from '../core/time-text.ts';
 import { allRecords } from '../state/pages.ts';
 import { Serial } from '../core/serial.ts';
-import { failureBuckets, orderBuckets, type Ask, type Bucket, type IssuerLimits } from './limits.ts';
+import { certificateBuckets, failureBuckets, orderBuckets, type Ask, type Bucket, type IssuerLimits } from './limits.ts';
 
 /** Why an issuer may not be asked now, and until when. */
 export interface Refused {
@@ -25,6 +25,8 @@ export interface Budget {
   check(ask: Ask): Refused | undefined;
   /** Spends for one order, or says why not; nothing is spent then. */
   spend(ask: Ask, signal: AbortSignal): Promise<Refused | undefined>;
+  /** An order that spent ended without a certificate: what counts certificates gets its token back. */
+  refund(ask: Ask, signal: AbortSignal): Promise<void>;
   /** Nobody asks this issuer (for one certificate, where one is named) before `until`. */
   block(issuer: string, until: number, signal: AbortSignal, certificateId?: string): Promise<void>;
   /** End of the issuer's own block, while there is one. */
@@ -88,8 +90,16 @@ class StoredBudget implements Budget {
     return await this.#serial.run('', async () => {
       const refused = this.check(ask);
       if (refused !== undefined) return refused;
-      for (const bucket of this.#buckets(ask).orders) await this.#draw(bucket, signal);
+      for (const bucket of this.#buckets(ask).orders) await this.#add(bucket, -1, signal);
       return undefined;
+    });
+  }
+
+  async refund(ask: Ask, signal: AbortSignal): Promise<void> {
+    await this.#serial.run('', async () => {
+      for (const bucket of certificateBuckets(ask, this.#limits.get(ask.issuer) ?? {})) {
+        await this.#add(bucket, 1, signal);
+      }
     });
   }
 
@@ -109,7 +119,7 @@ class StoredBudget implements Budget {
   async noteFailedNames(issuer: string, names: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#serial.run('', async () => {
       for (const bucket of failureBuckets(issuer, names, this.#limits.get(issuer) ?? {})) {
-        await this.#draw(bucket, signal);
+        await this.#add(bucket, -1, signal);
       }
     });
   }
@@ -179,8 +189,8 @@ class StoredBudget implements Budget {
     return this.#clock.now() + Math.ceil((missing * bucket.limit.perMs) / bucket.limit.amount);
   }
 
-  async #draw(bucket: Bucket, signal: AbortSignal): Promise<void> {
-    const tokens = Math.max(0, this.#tokens(bucket) - 1);
+  async #add(bucket: Bucket, change: 1 | -1, signal: AbortSignal): Promise<void> {
+    const tokens = Math.min(bucket.limit.amount, Math.max(0, this.#tokens(bucket) + change));
     await this.#put({ name: bucket.key, tokens, updatedAt: this.#clock.now() }, signal);
   }
 

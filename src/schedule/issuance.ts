@@ -33,8 +33,11 @@ type IssuedResult = Extract<StepResult, { kind: 'issued' }>;
 /** What is known once a step has been taken is kept whatever happens: its writes take no signal that could prevent them. */
 const always = new AbortController().signal;
 
-export function askFor({ record, current }: RegistryEntry, issuer: string): Ask {
-  const names = record.spec.dnsNames;
+export function askFor(
+  { record, current }: RegistryEntry,
+  issuer: string,
+  names: readonly string[] = record.spec.dnsNames,
+): Ask {
   const sameNames =
     current !== undefined && canonicalNames(current.names).join(' ') === canonicalNames(names).join(' ');
   return { issuer, certificateId: record.id, names, sameNames };
@@ -43,6 +46,7 @@ export function askFor({ record, current }: RegistryEntry, issuer: string): Ask 
 /** Takes orders through the steps of their issuer; everything is durable before the step that needs it (DESIGN §5.4). */
 export class Issuance {
   readonly #deps: IssuanceDeps;
+  /** In a row, until it issues or refuses a single certificate: that a step went well can be no work of the issuer's. */
   readonly #issuerFailures = new Map<string, number>();
   /** Issued by the order begun at that time and not yet kept, because the store could not: never asked for twice. */
   readonly #unkept = new Map<CertificateId, { readonly startedAt: number; readonly issued: IssuedResult }>();
@@ -92,7 +96,6 @@ export class Issuance {
       const { step, data } = state;
       const newKey = state.keyPem === keyPem ? undefined : state.keyPem;
       await registry.saveOrder({ ...order, step, data, waitUntil }, newKey, always);
-      this.#issuerFailures.delete(order.issuerName);
       keyPem = state.keyPem;
       if (waitUntil !== undefined && waitUntil > clock.now()) return;
       signal.throwIfAborted();
@@ -178,7 +181,7 @@ export class Issuance {
 
   async #fail(
     order: OrderRecord,
-    { error, scope, state }: Extract<StepResult, { kind: 'failed' }>,
+    { error, scope, state, nothingIssued }: Extract<StepResult, { kind: 'failed' }>,
     signal: AbortSignal,
   ): Promise<void> {
     const { registry, clock, log } = this.#deps;
@@ -196,6 +199,11 @@ export class Issuance {
     const retryAt = this.#retryAt(id, error);
     log.warn('An issuance failed.', { certificate: id, issuer: issuerName, code, reason: message, retryAt });
     await registry.failOrder({ ...order, step: state.step, data: state.data }, failure, retryAt, always);
+    const entry = registry.entry(id);
+    // After the failure is kept: a crash in between costs a token, where twice the same refund would forge one.
+    if (nothingIssued === true && entry !== undefined) {
+      await this.#deps.budget.refund(askFor(entry, issuerName, order.request.dnsNames), always);
+    }
     await this.abandon(id, signal);
   }
 
@@ -210,8 +218,9 @@ export class Issuance {
       this.#issuerFailures.set(issuerName, times);
       const probeAt = clock.now() + Math.min(longestProbeMs, probeMs * 2 ** Math.min(10, times - 1));
       await budget.block(issuerName, Math.max(probeAt, error.retryAt ?? 0), always);
-    } else if (error.retryAt !== undefined) {
-      await budget.block(issuerName, error.retryAt, always, certificateId);
+    } else {
+      this.#issuerFailures.delete(issuerName);
+      if (error.retryAt !== undefined) await budget.block(issuerName, error.retryAt, always, certificateId);
     }
     if (error.code === 'acme.challenge-failed') {
       const named = error.problem?.subproblems?.flatMap(({ identifier }) => identifier?.value ?? []) ?? [];

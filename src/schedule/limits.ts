@@ -51,11 +51,15 @@ export interface Bucket {
 }
 
 /** The buckets an order draws one token from each. */
-export function orderBuckets({ issuer, names, sameNames }: Ask, limits: IssuerLimits): Bucket[] {
+export function orderBuckets(ask: Ask, limits: IssuerLimits): Bucket[] {
+  const { orders } = limits;
+  const all = orders === undefined ? [] : [{ key: `${ask.issuer}/orders`, limit: orders, what: 'new orders' }];
+  return [...all, ...certificateBuckets(ask, limits)];
+}
+
+/** Those among them that CAs count by certificates issued, not by orders. */
+export function certificateBuckets({ issuer, names, sameNames }: Ask, limits: IssuerLimits): Bucket[] {
   const buckets: Bucket[] = [];
-  if (limits.orders !== undefined) {
-    buckets.push({ key: `${issuer}/orders`, limit: limits.orders, what: 'new orders' });
-  }
   if (limits.perRegisteredDomain !== undefined && !sameNames) {
     for (const domain of new Set(names.map(registeredDomain))) {
       const what = `certificates for ${domain}`;

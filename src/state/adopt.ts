@@ -86,6 +86,11 @@ export function isUnfinished({ current, stored, order }: RegistryEntry, publishe
   return current !== undefined && !sameData(published, feedItem(current));
 }
 
+/** Whether the failure an order ended in is not counted yet: a crash or a full disk came between the two writes. */
+export function isOutcomeOpen({ record, order }: RegistryEntry): boolean {
+  return order?.outcome !== undefined && record.lastFailure?.at !== order.outcome.failure.at;
+}
+
 /** The feed key of a certificate. */
 export function certificateKey(certificateId: CertificateId): FeedKey {
   return `certificate/${certificateId}`;

@@ -5,7 +5,7 @@ import type { CertificateStore } from '../core/ports/certificate-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Failure, OrderRecord, OutputState } from '../core/records.ts';
-import { certificateKey, checkIssued, isUnfinished } from './adopt.ts';
+import { certificateKey, checkIssued, isOutcomeOpen, isUnfinished } from './adopt.ts';
 import { dropChallenges, strayChallenges } from './challenges.ts';
 import { compareDesired, desiredRecord, refuseMassRemoval } from './desired.ts';
 import { announce } from './steps.ts';
@@ -99,7 +99,7 @@ class StoredRegistry implements Registry {
     await loadRows({ store: this.#store, rows: this.#rows, log: this.#log }, signal);
     await eachOf(this.#rows.all(), lanes, async (row) => {
       const { stored } = row.entry;
-      await this.#keepOutcome(row, signal);
+      if (isOutcomeOpen(row.entry)) await this.#keepOutcome(row, signal);
       const surplus = surplusVersions(row, keptVersions).length > 0;
       if (stored !== undefined || surplus || isUnfinished(row.entry, this.#published(row))) {
         await this.#finish(row, signal);
@@ -236,7 +236,7 @@ class StoredRegistry implements Registry {
   async endOrder(id: CertificateId, signal: AbortSignal): Promise<void> {
     await this.#change(id, async (row) => {
       const { order } = row.entry;
-      await this.#keepOutcome(row, signal);
+      if (isOutcomeOpen(row.entry)) await this.#keepOutcome(row, signal);
       if (order !== undefined) await dropChallenges(this.#feed, order, signal);
       await this.#rows.deleteOrder(row, signal);
     });
@@ -296,10 +296,10 @@ class StoredRegistry implements Registry {
     return this.#listeners.add(listener);
   }
 
-  /** The failure an order that is over ended in: once, before the order goes, whatever came in between. */
+  /** Counts the failure that the order ended in. */
   async #keepOutcome(row: Row, signal: AbortSignal): Promise<void> {
     const { record, order } = row.entry;
-    if (order?.outcome === undefined || record.lastFailure?.at === order.outcome.failure.at) return;
+    if (order?.outcome === undefined) return;
     const { failure, retryAt } = order.outcome;
     const { code, message, issuer, problem, at } = failure;
     const failures = record.failures + 1;

@@ -81,6 +81,21 @@ test('never (§5.5): nothing is spent that cannot be kept', async () => {
   await spendAll(budget, 5, () => ask(['a.example.com']));
 });
 
+test('an order without a certificate gives back what counts certificates, never more than there was, and no order', async () => {
+  const { store, clock, budget } = make();
+  await budget.refund(ask(['shop.example.com']), signal);
+  await spendAll(budget, 5, () => ask(['shop.example.com']));
+  await budget.refund(ask(['shop.example.com']), signal);
+  const again = createBudget({ store, clock, limits: new Map([['le', letsEncryptLimits]]) });
+  await again.load(signal);
+  await spendAll(again, 1, () => ask(['shop.example.com']));
+  assert.match((await again.spend(ask(['shop.example.com']), signal))?.message ?? '', /for the same names/);
+  await spendAll(again, 45, (i) => ask([`h${i}.example.com`]));
+  assert.match((await again.spend(ask(['more.example.com']), signal))?.message ?? '', /for example\.com/);
+  await spendAll(again, 249, (i) => ask([`www.other${i}.org`]));
+  assert.match((await again.spend(ask(['www.fresh.net']), signal))?.message ?? '', /new orders/);
+});
+
 test('asked for side by side, no more is given than there is', async () => {
   const { budget } = make({ orders: { amount: 3, perMs: hour } });
   const answers = await Promise.all(

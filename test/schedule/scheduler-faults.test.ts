@@ -4,6 +4,7 @@ import type { CertificateSpec } from '../../src/core/certificate.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { ScriptedCa, ScriptedIssuer } from '../support/scripted-issuer.ts';
+import { letsEncryptLimits } from '../../src/schedule/limits.ts';
 import { day, hour, minute, plant, signal, spec } from './support/plant.ts';
 
 const keyed = (size: 256 | 384): CertificateSpec[] =>
@@ -161,4 +162,40 @@ test('never (§5.4): a failure that could not be kept for a full disk is kept wi
   assert.equal(record?.failures, 1);
   assert.equal(record?.lastFailure?.code, 'acme.challenge-failed');
   assert.equal(ca.calls.length, 1);
+});
+
+test('names that could not be verified have used up no certificate: once they can be, the next attempt is not held for days', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  const limits = new Map([['ca', letsEncryptLimits]]);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)], limits });
+  ca.script = (step) => (step === 'validate' ? { fail: 'acme.challenge-failed', nothingIssued: true } : undefined);
+  await now.apply(spec('file/a'));
+  for (let asked = 0; asked < 8; asked += 1) {
+    await clock.advance(20 * minute);
+    await now.registry.requestRenewal('file/a', 'cli', signal);
+  }
+  await settle();
+  assert.ok(ca.newOrders.length > 8);
+  ca.script = () => undefined;
+  await clock.advance(20 * minute);
+  await now.registry.requestRenewal('file/a', 'cli', signal);
+  await settle();
+  assert.notEqual(now.registry.entry('file/a')?.current, undefined);
+});
+
+test('never (§5.5): a CA that is down is asked less and less often, although the first step of an order asks it nothing', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)], concurrency: 1 });
+  ca.script = (step) => (step === 'key' ? { fail: 'issuer.unreachable', scope: 'issuer' } : undefined);
+  await now.apply(...Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`)));
+  await settle();
+  const asked = (): number => ca.calls.filter(({ step }) => step === 'key').length;
+  const atFirst = asked();
+  await clock.advance(10 * minute);
+  assert.ok(asked() - atFirst <= 13, `${asked() - atFirst} times in ten minutes`);
+  ca.script = () => undefined;
+  await clock.advance(day);
+  assert.equal(ca.issued.length, 40);
 });

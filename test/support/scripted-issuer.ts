@@ -11,7 +11,12 @@ import { quickCertificate, quickKey } from './quick-certificate.ts';
 
 /** What a step does instead of going well. */
 export type Mishap =
-  | { readonly fail: ErrorCode; readonly scope?: 'certificate' | 'issuer'; readonly retryAt?: number }
+  | {
+      readonly fail: ErrorCode;
+      readonly scope?: 'certificate' | 'issuer';
+      readonly retryAt?: number;
+      readonly nothingIssued?: boolean;
+    }
   | { readonly waitMs: number }
   | { readonly throws: Error }
   /** Until aborted. */
@@ -146,9 +151,9 @@ export class ScriptedIssuer implements Issuer {
 
   async #meet(mishap: Mishap, state: IssuanceState, signal: AbortSignal): Promise<StepResult | undefined> {
     if ('fail' in mishap) {
-      const { fail, scope = 'certificate', retryAt } = mishap;
+      const { fail, scope = 'certificate', retryAt, nothingIssued } = mishap;
       const options = retryAt === undefined ? {} : { retryAt };
-      return { kind: 'failed', error: new CertplaneError(fail, 'Scripted.', options), scope, state };
+      return { kind: 'failed', error: new CertplaneError(fail, 'Scripted.', options), scope, state, nothingIssued };
     }
     if ('waitMs' in mishap) {
       return { kind: 'continue', state, waitUntil: this.ca.clock.now() + mishap.waitMs, note: 'It waits.' };
@@ -159,6 +164,7 @@ export class ScriptedIssuer implements Issuer {
       signal.throwIfAborted();
       return undefined;
     }
+    signal.throwIfAborted(); // it may have been aborted since the step began, and would not be again
     return await new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     });

@@ -38,6 +38,8 @@ export type StepResult =
       readonly error: CertplaneError;
       readonly scope: 'certificate' | 'issuer';
       readonly state: IssuanceState;
+      /** The CA certainly issued nothing for this order, so that limits on certificates do not count it. */
+      readonly nothingIssued?: boolean | undefined;
     };
 
 /** What people are shown of an issuer; never a secret. */
