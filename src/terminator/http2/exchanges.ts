@@ -38,7 +38,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
   readonly #owner: ExchangesOwner;
   readonly #streams = new Map<number, Http2Stream>();
   readonly #forgotten = new ForgottenStreams();
-  /** Answered in this turn, while the client was still sending. */
+  /** Answered while the client was still sending, and not reset yet. */
   readonly #early: Http2Stream[] = [];
   readonly #window = new ReceiveWindow(connectionWindow);
   /** Of new streams, as the client's settings say. */
@@ -217,12 +217,18 @@ export class Exchanges implements StreamOwner, BodyOwner {
     }
   }
 
-  /** The turn is over: whoever still sends what nobody reads is told to stop (§8.1). */
+  /**
+   * The turn is over, or a write is through: whoever still sends what nobody reads is told to stop (§8.1). Not in one
+   * write with the answer: curl 7.88 forgets an answer that it reads together with the reset.
+   */
   settle(): void {
     for (const stream of this.#early.splice(0)) {
       if (this.#streams.get(stream.id) !== stream) continue;
-      this.#sendReset(stream.id, errorCode.noError, false);
-      this.#remove(stream);
+      if (this.#owner.writer.holds(stream.lastFrame)) this.#early.push(stream);
+      else {
+        this.#sendReset(stream.id, errorCode.noError, false);
+        this.#remove(stream);
+      }
     }
   }
 
@@ -258,7 +264,7 @@ export class Exchanges implements StreamOwner, BodyOwner {
   sendEnd(stream: Http2Stream): void {
     const { writer } = this.#owner;
     if (writer.addFlag(stream.lastFrame, flag.endStream)) return;
-    writer.append(frameType.data | (flag.endStream << 8), stream.id, new Uint8Array(0));
+    writer.mark(stream.lastFrame, writer.append(frameType.data | (flag.endStream << 8), stream.id, new Uint8Array(0)));
   }
 
   onAnswered(stream: Http2Stream): void {

@@ -98,11 +98,12 @@ export class FrameWriter {
     this.slab?.writeUInt32BE(value, at + frameHeaderBytes);
   }
 
-  /** A whole frame with that payload. */
-  append(kind: number, id: number, payload: Uint8Array): void {
+  /** A whole frame with that payload; returns where it begins. */
+  append(kind: number, id: number, payload: Uint8Array): number {
     const at = this.reserve(frameHeaderBytes + payload.length);
     this.frame(at, payload.length, kind, id);
     this.slab?.set(payload, at + frameHeaderBytes);
+    return at;
   }
 
   /** A header block that is too large for one frame. */
@@ -118,6 +119,11 @@ export class FrameWriter {
   mark(place: FramePlace, at: number): void {
     place.batch = this.#batch;
     place.at = at;
+  }
+
+  /** Whether what is written next goes out in one write with that frame. */
+  holds(place: FramePlace): boolean {
+    return this.slab !== undefined && place.batch === this.#batch;
   }
 
   /** Adds a flag to a frame that is still here; false: it has been sent. */

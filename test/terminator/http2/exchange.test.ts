@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
+import type { Socket } from 'node:net';
 import test from 'node:test';
 import fc from 'fast-check';
+import { flag, frameType } from '../../../src/terminator/http2/protocol.ts';
 import { answer, type Inbound, type Outbound } from '../../../src/terminator/proxy/exchange.ts';
 import { until } from '../../support/until.ts';
 import { answerOn, ask } from './support/ask.ts';
 import { startFront } from './support/front.ts';
+import { frame, request } from './support/peer.ts';
 
 /** Reads all of the body, then answers with what `text` makes of it. */
 function collect(
@@ -222,6 +225,28 @@ test('an answer that comes before the request has ended tells the client to stop
   assert.equal((await ask(session)).body, 'early');
   assert.deepEqual(front.exchanges[0]?.outcome, { status: 200, bytes: 5, complete: true });
 });
+
+test('the reset behind an early answer is not in one write with it: curl 7.88 would forget the answer', async () => {
+  await using front = await startFront({ handle: (_inbound, outbound) => answer(outbound, 413, 'too much') });
+  const peer = await front.peer();
+  const socket = front.sockets[0] as Socket;
+  const writes: number[][] = [];
+  const write = socket.write.bind(socket) as (chunk: Buffer, done: () => void) => boolean;
+  socket.write = ((chunk: Buffer, done: () => void) => {
+    writes.push(typesOf(chunk));
+    return write(chunk, done);
+  }) as typeof socket.write;
+  peer.send(frame(frameType.headers, flag.endHeaders, 1, request({ ':method': 'POST' })));
+  assert.equal(await peer.reset(1), constants.NGHTTP2_NO_ERROR);
+  assert.deepEqual(writes, [[frameType.headers, frameType.data], [frameType.rstStream]]);
+});
+
+/** Types of the frames that stand in the bytes. */
+function typesOf(bytes: Buffer): number[] {
+  const types: number[] = [];
+  for (let at = 0; at < bytes.length; at += 9 + bytes.readUIntBE(at, 3)) types.push(bytes[at + 3] as number);
+  return types;
+}
 
 test('an answer that is cut is never taken for a complete one, with a length or without', async () => {
   await using front = await startFront({
