@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
-import { manyCertificates, mixedCertificates } from './fixture-data.ts';
+import { certificate, issuers, manyCertificates, mixedCertificates, shortLived } from './fixture-data.ts';
 import { busyWorld, openSite, type Site } from './site.ts';
 
 const needs = { skip: await missingTools('chromium') };
@@ -61,6 +61,27 @@ test('a number on the overview leads to exactly those certificates', needs, asyn
   await site.address('/certificates?phase=failing');
   await site.page.getByText('1 match', { exact: true }).waitFor();
   assert.deepEqual(await names(site), ['shop']);
+});
+
+test('the number of an issuer leads to exactly its certificates, and its filter can be taken away', needs, async () => {
+  const now = Date.now();
+  const ofLocal = shortLived('route/hello.localhost', now, 1);
+  // The name of an issuer may be a part of any other word.
+  const localissimo = certificate('file/localissimo', now);
+  const [acme, local, ...others] = issuers(now);
+  assert.ok(acme !== undefined && local !== undefined);
+  await using site = await openSite({
+    certificates: [ofLocal, localissimo],
+    issuers: [{ ...acme, certificates: 1 }, { ...local, certificates: 1 }, ...others],
+  });
+  await site.open('/issuers');
+  await site.page.locator('.card', { hasText: 'Private CA' }).getByRole('link', { name: '1 certificate' }).click();
+  await site.address('/certificates?issuer=local');
+  await site.page.getByText('1 match', { exact: true }).waitFor();
+  assert.deepEqual(await names(site), ['hello.localhost']);
+  await site.page.getByRole('link', { name: /^Issuer local/ }).click();
+  await site.address('/certificates');
+  await site.page.getByText('2 certificates', { exact: true }).waitFor();
 });
 
 test('without a match the page says so and offers the way back', needs, async () => {

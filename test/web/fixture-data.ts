@@ -412,7 +412,10 @@ export function terminators(now: number): Terminator[] {
       ],
       listening: ['https 0.0.0.0:8443', 'http 0.0.0.0:8080'],
       problems: [],
-      backends: [{ backend: 'app', endpoint: '10.0.0.2:8080', state: 'healthy', open: 12, requests: 48_213 }],
+      backends: [
+        { backend: 'app', endpoint: '10.0.0.2:8080', state: 'healthy', open: 12, requests: 48_213 },
+        { backend: 'app', endpoint: '10.0.0.3:8080', state: 'unhealthy', open: 0, requests: 46_002 },
+      ],
       served: 14,
     },
     {

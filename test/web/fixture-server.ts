@@ -64,6 +64,8 @@ export interface FixtureServer extends AsyncDisposable {
   readonly requests: string[];
   /** Replaces certificates by id and tells the pages. */
   change(certificates: readonly CertificateDetail[], other?: boolean): void;
+  /** The heartbeat of the real one, on every event stream. */
+  alive(): void;
   /** Cuts every event stream. */
   cut(): void;
   readonly streams: number;
@@ -170,6 +172,9 @@ export async function startFixtureServer(start: Partial<World> = {}): Promise<Fi
       for (const one of streams)
         one.write(`id: fixture.${sequence}\nevent: change\ndata: ${JSON.stringify(event)}\n\n`);
     },
+    alive() {
+      for (const one of streams) one.write('event: alive\ndata: {}\n\n');
+    },
     cut() {
       for (const one of streams) one.destroy();
     },
@@ -230,10 +235,11 @@ function byUrgency(a: CertificateDetail, b: CertificateDetail): number {
 }
 
 function listOf(certificates: readonly CertificateDetail[], input: Record<string, string>): unknown {
-  const { q = '', phase, attention, sort, limit, cursor = '0' } = certificateQuerySchema.parse(input);
+  const { q = '', phase, issuer, attention, sort, limit, cursor = '0' } = certificateQuerySchema.parse(input);
   const text = q.toLowerCase();
   const matches = certificates
     .filter((one) => phase === undefined || one.phase.state === phase)
+    .filter((one) => issuer === undefined || one.issuer === issuer || one.issuers[0] === issuer)
     .filter((one) => attention === undefined || one.urgency !== 'none')
     .filter((one) =>
       [one.id, one.name, ...one.names, one.issuer ?? '', one.serial ?? ''].some((part) =>

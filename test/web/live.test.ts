@@ -4,6 +4,7 @@ import type { CertificateDetail } from '../../src/api/contract/certificates.ts';
 import { missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
 import { certificate, failingCertificate, serialOf, shortLived } from './fixture-data.ts';
+import { assertAccessible } from './accessible.ts';
 import { busyWorld, openSite, type Site } from './site.ts';
 
 const needs = { skip: await missingTools('chromium') };
@@ -23,6 +24,15 @@ function renewing(now: number): CertificateDetail {
     },
   };
 }
+
+/** In the page, before its own scripts: `window.alive` is how many of these events its listeners have had. */
+const countAlive = `
+  window.alive = 0;
+  const add = EventSource.prototype.addEventListener;
+  EventSource.prototype.addEventListener = function (type, listener) {
+    add.call(this, type, listener);
+    if (type === 'alive') add.call(this, type, () => { window.alive += 1; });
+  };`;
 
 async function connected(site: Site): Promise<void> {
   await site.page.locator('.connection[data-state=live]').waitFor();
@@ -146,6 +156,66 @@ test('a cut connection is shown and comes back by itself', needs, async () => {
     .filter({ hasText: String(missed.serial) })
     .waitFor();
 });
+
+test('a connection that died without a word is noticed and replaced', needs, async () => {
+  const now = Date.now();
+  await using site = await openSite({ certificates: [certificate('file/shop', now)] });
+  await site.page.clock.install();
+  await site.open('/');
+  await connected(site);
+  await site.page.getByText('Nothing needs a person.').waitFor();
+  const streams = () => site.server.requests.filter((one) => one === 'GET /events').length;
+  assert.equal(streams(), 1);
+  site.server.world.certificates = [failingCertificate(now)]; // and no event says so
+  await site.page.clock.fastForward(45_000);
+  await site.page.getByRole('link', { name: 'What to do about shop' }).waitFor();
+  await connected(site);
+  assert.equal(streams(), 2);
+});
+
+test('a connection on which the server only says that it is alive is left alone', needs, async () => {
+  await using site = await openSite({ certificates: [certificate('file/shop', Date.now())] });
+  await site.page.clock.install();
+  await site.page.addInitScript(countAlive);
+  await site.open('/');
+  await connected(site);
+  for (let beats = 1; beats <= 4; beats += 1) {
+    await site.page.clock.fastForward(15_000);
+    site.server.alive();
+    await until(async () => (await site.page.evaluate('window.alive')) === beats, { what: 'the heartbeat' });
+  }
+  assert.equal(site.server.requests.filter((one) => one === 'GET /events').length, 1);
+});
+
+test(
+  'while the control process does not answer the page says so, and goes on by itself once it does',
+  needs,
+  async () => {
+    await using site = await openSite(busyWorld(Date.now()));
+    const { page } = site;
+    await page.route('**/api/v1/session', async (route) => await route.abort());
+    await page.goto(site.server.url);
+    await page.getByRole('alert').getByText('The control process does not answer.').waitFor();
+    await assertAccessible(page, 'no answer');
+    await page.unroute('**/api/v1/session');
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  },
+);
+
+test(
+  'a control process that is slow is waited for with words, and one that never answers is not waited for for ever',
+  needs,
+  async () => {
+    await using site = await openSite(busyWorld(Date.now()));
+    const { page } = site;
+    await page.clock.install();
+    await page.route('**/api/v1/session', () => undefined);
+    await page.goto(site.server.url);
+    await page.getByText('Asking the control process').waitFor();
+    await page.clock.fastForward(31_000);
+    await page.getByRole('alert').getByText('The control process did not answer within 30 s.').waitFor();
+  },
+);
 
 test('a session that ends leads to the login, and the token back to the page', needs, async () => {
   await using site = await openSite(busyWorld(Date.now()));

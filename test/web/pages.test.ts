@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { missingTools } from '../support/tools.ts';
+import { until } from '../support/until.ts';
 import { assertAccessible } from './accessible.ts';
+import { certificate, failingCertificate } from './fixture-data.ts';
 import { busyWorld, openSite, type Site } from './site.ts';
 
 const needs = { skip: await missingTools('chromium') };
@@ -127,6 +129,73 @@ test('a terminator that serves another version stands out', needs, async () => {
   await other.getByText('Another version').waitFor();
   assert.equal(await other.count(), 1);
 });
+
+test('the overview names the issuer and the terminator problems that explain failures', needs, async () => {
+  await using site = await openSite(busyWorld(Date.now()));
+  const { page } = site;
+  await site.open('/');
+  const installation = page.locator('.card', { has: page.getByRole('heading', { name: 'Installation' }) });
+  await installation.getByText('letsencrypt: The certificate authority refused because of a rate limit').waitFor();
+  await installation.getByText('The configuration file has 2 problems').waitFor();
+  await installation.getByText('edge-2: /etc/certs').waitFor();
+  assert.equal(await installation.locator('li').count(), 3);
+  await page.getByText('1 of 2 backend endpoints not healthy').waitFor();
+  await installation.getByRole('link', { name: '11 certificates' }).click();
+  await site.address('/certificates?issuer=letsencrypt');
+});
+
+test('what is renewed next is listed however many fail', needs, async () => {
+  const now = Date.now();
+  const failing = Array.from({ length: 30 }, (_, index) => ({
+    ...failingCertificate(now),
+    id: `file/failing-${index}`,
+  }));
+  await using site = await openSite({ certificates: [...failing, certificate('file/blog', now)] });
+  await site.open('/');
+  const next = site.page.locator('.card', { has: site.page.getByRole('heading', { name: 'Next renewals' }) });
+  await next.getByRole('link', { name: 'blog' }).waitFor();
+  assert.equal(await next.locator('li').count(), 1);
+});
+
+test('a terminator shows its backends, those that are not healthy first', needs, async () => {
+  await using site = await openSite(busyWorld(Date.now()));
+  await site.open('/terminators');
+  const rows = site.page.getByRole('region', { name: 'Backends' }).locator('li');
+  await rows.first().waitFor();
+  assert.deepEqual(
+    (await rows.allInnerTexts()).map((text) => text.split('\n').filter(Boolean)),
+    [
+      ['10.0.0.3:8080', 'app', '0 open connections', '46,002 requests', 'Unhealthy'],
+      ['10.0.0.2:8080', 'app', '12 open connections', '48,213 requests', 'Healthy'],
+    ],
+  );
+});
+
+test('many names are folded, and all of them can be shown', needs, async () => {
+  const many = Array.from({ length: 40 }, (_, index) => `host-${index}.example.com`);
+  await using site = await openSite({ certificates: [certificate('file/many', Date.now(), { names: many })] });
+  await site.open('/certificates/file%2Fmany');
+  const shown = site.page.locator('.name-list li');
+  await site.page.getByRole('button', { name: 'Show all 40 names' }).waitFor();
+  assert.equal(await shown.count(), 8);
+  await site.page.getByRole('button', { name: 'Show all 40 names' }).click();
+  assert.deepEqual(await shown.allInnerTexts(), many);
+});
+
+test(
+  'the history of a certificate leads to all of it, and from there to that of every certificate',
+  needs,
+  async () => {
+    await using site = await openSite(busyWorld(Date.now()));
+    await site.open('/certificates/file%2Fshop');
+    const card = site.page.locator('.card', { has: site.page.getByRole('heading', { name: 'History' }) });
+    await card.getByRole('link', { name: 'All' }).click();
+    await site.address('/history?certificate=file%2Fshop');
+    await until(async () => (await site.page.locator('.event').count()) === 2, { what: 'its two entries' });
+    await site.page.getByRole('link', { name: /^file\/shop/ }).click();
+    await site.address('/history');
+  },
+);
 
 test('the timeline can be walked by arrow keys and read as a table', needs, async () => {
   await using site = await openSite(busyWorld(Date.now()));

@@ -11,7 +11,7 @@ import { LoginPage } from './pages/login.tsx';
 import { NotFoundPage } from './pages/not-found.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { TerminatorsPage } from './pages/terminators.tsx';
-import { Failure } from './parts/notice.tsx';
+import { WaitingPage } from './pages/waiting.tsx';
 import { Shell } from './parts/shell.tsx';
 import type { Session } from './types.ts';
 import { useSearchKey } from './words/search-key.ts';
@@ -20,11 +20,7 @@ export function App() {
   const { data: session, error, refetch } = useQuery(sessionQuery);
   if (session) return <Plane session={session} />;
   if (session === null) return <LoginPage />;
-  return (
-    <main className="alone">
-      {error !== null && <Failure what="Certplane" error={error} onRetry={() => void refetch()} />}
-    </main>
-  );
+  return <WaitingPage error={error} onRetry={() => void refetch()} />;
 }
 
 function Plane({ session }: { readonly session: Session }) {

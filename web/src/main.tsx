@@ -18,13 +18,17 @@ const client = new QueryClient({
       // The control process is often on this very machine: a browser without a network can reach it.
       networkMode: 'always',
       staleTime: 30_000, // events say sooner
-      retry: (failures, error) =>
-        failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && isFinal(error)),
       retryDelay: 1_000,
     },
     mutations: { networkMode: 'always' },
   },
 });
+
+/** Asking again at once would bring the same, or make the person wait as long again. */
+function isFinal({ status, code }: ApiError): boolean {
+  return code === 'timeout' || (status >= 400 && status < 500);
+}
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');

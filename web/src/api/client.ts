@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The page of a certificate waits for handshakes, which have a shorter limit of their own. */
+const timeoutMs = 30_000;
+
 interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: unknown;
@@ -30,29 +33,42 @@ export function serverNow(): number {
 
 /** Rejects with `ApiError`, or with the signal's reason. */
 export async function request<T>(path: string, { method = 'GET', body, signal }: RequestOptions = {}): Promise<T> {
-  const response = await send(path, {
+  const { response, text } = await send(path, signal, {
     method,
     headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    ...(signal === undefined ? {} : { signal }),
   });
   noteClock(response);
-  if (!response.ok) throw await asError(response);
-  const text = await response.text();
+  if (!response.ok) throw asError(response, text);
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+interface Answer {
+  readonly response: Response;
+  readonly text: string;
+}
+
+async function send(path: string, signal: AbortSignal | undefined, init: RequestInit): Promise<Answer> {
+  const late = new AbortController();
+  const timer = window.setTimeout(() => late.abort(), timeoutMs);
   try {
-    return await fetch(`/api/v1${path}`, init);
+    const response = await fetch(`/api/v1${path}`, {
+      ...init,
+      signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+    });
+    return { response, text: await response.text() };
   } catch (cause) {
-    if (init.signal?.aborted) throw cause;
+    if (signal?.aborted) throw cause;
+    if (late.signal.aborted) {
+      throw new ApiError(0, 'timeout', `The control process did not answer within ${timeoutMs / 1_000} s.`, { cause });
+    }
     throw new ApiError(0, 'unreachable', 'The control process does not answer.', { cause });
+  } finally {
+    window.clearTimeout(timer);
   }
 }
 
-async function asError(response: Response): Promise<ApiError> {
-  const text = await response.text();
+function asError(response: Response, text: string): ApiError {
   try {
     const problem = JSON.parse(text) as Partial<Problem>;
     return new ApiError(

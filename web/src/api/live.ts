@@ -11,12 +11,14 @@ export type Connection = 'connecting' | 'live' | 'reconnecting';
 const gatherMs = 100;
 const firstRetryMs = 1_000;
 const longestRetryMs = 15_000;
+/** The server says something every 15 s; a connection that died without a word (a suspend, another network) does not. */
+const silentMs = 40_000;
 /** A browser opens at most six HTTP/1.1 connections to one origin, over all tabs: hidden ones give theirs back. */
 const hiddenMs = 5_000;
 
 /**
  * Follows `/api/v1/events`. The browser reconnects by itself and sends Last-Event-ID; where it gives up (an answer
- * other than 200) a new connection starts, and everything is read again. EventSource hides the status, so the first
+ * other than 200) or nothing comes any more, a new connection starts, and everything is read again. EventSource hides the status, so the first
  * error of an outage is probed with a request: 401 goes to `onLoggedOut`. A hidden page does not listen.
  */
 export function useLive(onLoggedOut: () => void): Connection {
@@ -52,31 +54,56 @@ interface FollowOptions {
 function followEvents({ signal, onOpen, onChanges, onOutage }: FollowOptions): void {
   let source: EventSource | undefined;
   let timer: number | undefined;
+  let silence: number | undefined;
   let down = false;
   let retryMs = firstRetryMs;
 
   function start(startedOver: boolean): void {
+    stop();
     const stream = new EventSource('/api/v1/events');
     source = stream;
+    listen();
     stream.addEventListener('open', () => {
+      listen();
       down = false;
       retryMs = firstRetryMs;
       onOpen();
       if (startedOver) onChanges(everythingChanged);
     });
-    stream.addEventListener('change', (event) => onChanges(asChanges(JSON.parse(event.data as string) as ChangeEvent)));
-    stream.addEventListener('snapshot', () => onChanges(everythingChanged));
+    stream.addEventListener('alive', listen);
+    stream.addEventListener('change', (event) => {
+      listen();
+      onChanges(asChanges(JSON.parse(event.data as string) as ChangeEvent));
+    });
+    stream.addEventListener('snapshot', () => {
+      listen();
+      onChanges(everythingChanged);
+    });
     stream.addEventListener('error', () => {
-      if (!down) onOutage();
-      down = true;
+      outage();
       if (stream.readyState !== EventSource.CLOSED) return;
       timer = window.setTimeout(() => start(true), retryMs);
       retryMs = Math.min(retryMs * 2, longestRetryMs);
     });
   }
 
+  /** Something came, or may come from now on. */
+  function listen(): void {
+    window.clearTimeout(silence);
+    silence = window.setTimeout(() => {
+      outage();
+      start(true);
+    }, silentMs);
+  }
+
+  function outage(): void {
+    if (!down) onOutage();
+    down = true;
+  }
+
   function stop(): void {
     window.clearTimeout(timer);
+    window.clearTimeout(silence);
     source?.close();
     source = undefined;
   }

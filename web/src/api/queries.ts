@@ -24,6 +24,8 @@ export const sessionQuery = queryOptions({
       throw error;
     }
   },
+  // Before anything is on the screen there are no events that would say that the server is back.
+  refetchInterval: ({ state }) => (state.data === undefined && state.error !== null ? 3_000 : false),
 });
 
 export const overviewQuery = queryOptions({
@@ -31,7 +33,7 @@ export const overviewQuery = queryOptions({
   queryFn: async ({ signal }) => await request<Overview>('/overview', { signal }),
 });
 
-/** `filter` is the query string of the certificates page: q, phase, attention, sort. */
+/** `filter` is the query string of the certificates page: q, phase, issuer, attention, sort. */
 export function certificatesQuery(filter: string) {
   return infiniteQueryOptions({
     queryKey: ['certificates', filter],
@@ -47,11 +49,11 @@ export function certificatesQuery(filter: string) {
   });
 }
 
-/** What renews next, for the overview. */
+/** What renews next, for the overview. What fails and is tried again stands with what needs a person. */
 export const upcomingQuery = queryOptions({
   queryKey: ['certificates', 'upcoming'],
   queryFn: async ({ signal }) =>
-    (await request<CertificateList>('/certificates?sort=renewAt&limit=25', { signal })).items
+    (await request<CertificateList>('/certificates?phase=ready&sort=renewAt&limit=25', { signal })).items
       .filter(({ nextAction, nextActionAt }) => nextAction !== 'none' && nextActionAt !== null)
       .slice(0, 5),
 });

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { Link } from 'wouter';
 import { Badge } from '../parts/badge.tsx';
 import { Card } from '../parts/card.tsx';
 import { ChainCard } from '../parts/chain-card.tsx';
@@ -17,6 +18,7 @@ import { ValidityBar } from '../parts/validity-bar.tsx';
 import { useAnchor } from '../parts/use-anchor.ts';
 import { useRenewal } from '../parts/use-renewal.ts';
 import type { CertificateDetail, HistoryEntry } from '../types.ts';
+import { historyPath } from '../words/text.ts';
 import { deliveryLook, managedLooks, phaseLook } from '../words/status.ts';
 
 interface CertificateViewProps {
@@ -67,7 +69,7 @@ export function CertificateView({ certificate, mayRenew, crumb, history }: Certi
           <Card title="Delivered to">
             <OutputList outputs={certificate.outputs} />
           </Card>
-          <Card title="History">
+          <Card title="History" aside={<Link href={historyPath(certificate.id)}>All</Link>}>
             <Loaded query={history} what="The history" skeleton={<Skeleton lines={4} />}>
               {(entries) => <HistoryList entries={entries} />}
             </Loaded>

@@ -1,7 +1,7 @@
 import { createColumnHelper, rowSortingFeature, tableFeatures } from '@tanstack/react-table';
 import { Link } from 'wouter';
 import { Badge } from '../parts/badge.tsx';
-import { RelativeTime } from '../parts/time.tsx';
+import { Ending, RelativeTime } from '../parts/time.tsx';
 import { walkRows } from '../parts/walk-rows.ts';
 import type { Certificate } from '../types.ts';
 import { actionWord, deliveryLook, managedLooks, phaseLook } from '../words/status.ts';
@@ -37,7 +37,7 @@ export const columns = helper.columns([
   helper.accessor('notAfter', {
     header: 'Expires',
     sortDescFirst: false,
-    cell: ({ getValue }) => <TimeOrDash at={getValue()} />,
+    cell: ({ getValue }) => <Expiry at={getValue()} />,
   }),
   helper.accessor('renewAt', {
     header: 'Next',
@@ -84,6 +84,17 @@ function Next({ certificate: { nextAction, nextActionAt, nextActionReason } }: {
   );
 }
 
-function TimeOrDash({ at }: { readonly at: string | null }) {
-  return at === null ? '–' : <RelativeTime at={at} />;
+/** Under its heading the time alone; in a narrow window, where there is none, with its word. */
+function Expiry({ at }: { readonly at: string | null }) {
+  if (at === null) return <span className="wide-only">–</span>;
+  return (
+    <>
+      <span className="wide-only">
+        <RelativeTime at={at} />
+      </span>
+      <span className="narrow-only sentence-case">
+        <Ending at={at} />
+      </span>
+    </>
+  );
 }

@@ -4,9 +4,16 @@ import { certificatesQuery, overviewQuery } from '../api/queries.ts';
 import { CertificateSearch } from '../parts/certificate-search.tsx';
 import { Choice } from '../parts/choice.tsx';
 import { Loaded } from '../parts/loaded.tsx';
+import { Narrowed } from '../parts/narrowed.tsx';
 import { Page } from '../parts/page.tsx';
 import { PhaseFilter } from '../parts/phase-filter.tsx';
-import { sortWords, useCertificateFilter, writeFilter, type Sort } from '../words/certificate-filter.ts';
+import {
+  certificatesPath,
+  sortWords,
+  useCertificateFilter,
+  writeFilter,
+  type Sort,
+} from '../words/certificate-filter.ts';
 import { TableSkeleton } from './certificates-table.tsx';
 import { CertificatesView } from './certificates-view.tsx';
 
@@ -25,6 +32,9 @@ export function CertificatesPage() {
     <Page title="Certificates">
       <div className="toolbar">
         <CertificateSearch value={filter.q} onChange={(q) => change({ q })} />
+        {filter.issuer !== undefined && (
+          <Narrowed to={`Issuer ${filter.issuer}`} href={certificatesPath({ ...filter, issuer: undefined })} />
+        )}
         <Choice label="Order" value={filter.sort} options={sorts} onChange={(sort) => change({ sort })} />
       </div>
       <PhaseFilter filter={filter} overview={overview} />

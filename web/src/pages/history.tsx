@@ -1,12 +1,11 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Button } from 'react-aria-components';
-import { Link } from 'wouter';
 import { navigate, useSearch } from 'wouter/use-browser-location';
 import { historyQuery } from '../api/queries.ts';
 import { Choice } from '../parts/choice.tsx';
 import { HistoryList } from '../parts/history-list.tsx';
-import { Icon } from '../parts/icon.tsx';
 import { Loaded, Skeleton } from '../parts/loaded.tsx';
+import { Narrowed } from '../parts/narrowed.tsx';
 import { Page } from '../parts/page.tsx';
 import type { HistoryEntry } from '../types.ts';
 import { historyLooks } from '../words/status.ts';
@@ -29,14 +28,13 @@ export function HistoryPage() {
   return (
     <Page title="History">
       <div className="toolbar">
-        {certificate !== null && (
-          <Link className="button" href={`/history?${historyFilter(null, kind)}`} replace>
-            {certificate}
-            <Icon name="close" />
-            <span className="hidden">Show all certificates</span>
-          </Link>
-        )}
-        <Choice label="Show" value={kind} options={kinds} onChange={(next) => show(historyFilter(certificate, next))} />
+        {certificate !== null && <Narrowed to={certificate} href={historyPath(null, kind)} />}
+        <Choice
+          label="Show"
+          value={kind}
+          options={kinds}
+          onChange={(next) => navigate(historyPath(certificate, next), { replace: true })}
+        />
       </div>
       <div className="card" aria-busy={history.isPlaceholderData}>
         <Loaded
@@ -60,8 +58,9 @@ export function HistoryPage() {
   );
 }
 
-function show(filter: string): void {
-  navigate(filter === '' ? '/history' : `/history?${filter}`, { replace: true });
+function historyPath(certificate: string | null, kind: Kind): string {
+  const filter = historyFilter(certificate, kind);
+  return filter === '' ? '/history' : `/history?${filter}`;
 }
 
 function historyFilter(certificate: string | null, kind: Kind): string {

@@ -5,7 +5,7 @@ import { Download } from '../parts/download.tsx';
 import { Empty, NoticeBox } from '../parts/notice.tsx';
 import { AbsoluteTime, RelativeTime } from '../parts/time.tsx';
 import type { Issuer } from '../types.ts';
-import { count } from '../words/text.ts';
+import { count, issuerPath } from '../words/text.ts';
 
 const kinds = { acme: 'ACME', ca: 'Private CA', selfSigned: 'Self-signed' } as const;
 
@@ -44,7 +44,7 @@ function IssuerCard({ issuer }: { readonly issuer: Issuer }) {
       )}
       <Facts>
         <Fact name="Certificates">
-          <Link href={`/certificates?q=${encodeURIComponent(name)}`}>{count(certificates, 'certificate')}</Link>
+          <Link href={issuerPath(name)}>{count(certificates, 'certificate')}</Link>
         </Fact>
         {directory !== null && <Fact name="Directory">{directory}</Fact>}
         {kind === 'acme' && <Fact name="Account">{account ?? 'not registered yet'}</Fact>}

@@ -2,7 +2,7 @@ import { Link } from 'wouter';
 import { Badge } from '../parts/badge.tsx';
 import { Card } from '../parts/card.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { RelativeTime } from '../parts/time.tsx';
+import { Ending, RelativeTime } from '../parts/time.tsx';
 import type { Certificate } from '../types.ts';
 import { actionWord, deliveryLook, phaseLook } from '../words/status.ts';
 import { certificatePath } from '../words/text.ts';
@@ -51,11 +51,11 @@ function Attention({ certificate }: { readonly certificate: Certificate }) {
           <Badge look={phaseLook(certificate)} />
         </span>
       </div>
-      <p className="attention-sentence">{certificate.sentence}</p>
+      <p className="attention-sentence server-text">{certificate.sentence}</p>
       <p className="attention-meta">
         {certificate.notAfter !== null && (
-          <span>
-            {certificate.phase.state === 'expired' ? 'Expired' : 'Expires'} <RelativeTime at={certificate.notAfter} />
+          <span className="sentence-case">
+            <Ending at={certificate.notAfter} />
           </span>
         )}
         {certificate.nextActionAt !== null && (

@@ -1,21 +1,22 @@
 import type { UseQueryResult } from '@tanstack/react-query';
 import { Card } from '../parts/card.tsx';
+import { Installation } from '../parts/installation.tsx';
 import { Loaded, Skeleton } from '../parts/loaded.tsx';
 import { Empty } from '../parts/notice.tsx';
-import { NoticeList } from '../parts/notice-list.tsx';
 import { PhaseCounts } from '../parts/phase-counts.tsx';
 import { TerminatorLines } from '../parts/terminator-lines.tsx';
 import { Timeline } from '../parts/timeline.tsx';
 import { Upcoming } from '../parts/upcoming.tsx';
-import type { Overview, Terminator } from '../types.ts';
+import type { Issuer, Overview, Terminator } from '../types.ts';
 import { AttentionList } from './overview-attention.tsx';
 
 interface OverviewViewProps {
   readonly overview: Overview;
+  readonly issuers: UseQueryResult<Issuer[]>;
   readonly terminators: UseQueryResult<Terminator[]>;
 }
 
-export function OverviewView({ overview, terminators }: OverviewViewProps) {
+export function OverviewView({ overview, issuers, terminators }: OverviewViewProps) {
   if (overview.total === 0 && overview.problems.length === 0) return <Welcome />;
   return (
     <div className="stack">
@@ -23,24 +24,18 @@ export function OverviewView({ overview, terminators }: OverviewViewProps) {
       <div className="columns">
         <div className="stack">
           <AttentionList certificates={overview.attention} total={overview.attentionTotal} />
-          <Upcoming />
+          <Timeline spans={overview.timeline} />
         </div>
         <div className="stack">
-          <Card title="Installation">
-            {overview.problems.length === 0 ? (
-              <Empty title="No problems." />
-            ) : (
-              <NoticeList notices={overview.problems} />
-            )}
-          </Card>
+          <Installation problems={overview.problems} issuers={issuers} terminators={terminators} />
           <Card title="Terminators">
             <Loaded query={terminators} what="The terminators" skeleton={<Skeleton lines={2} />}>
               {(data) => <TerminatorLines terminators={data} />}
             </Loaded>
           </Card>
+          <Upcoming />
         </div>
       </div>
-      <Timeline spans={overview.timeline} />
     </div>
   );
 }

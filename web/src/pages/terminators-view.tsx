@@ -1,3 +1,4 @@
+import { BackendList } from '../parts/backend-list.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { Card, Fact, Facts } from '../parts/card.tsx';
 import { Empty } from '../parts/notice.tsx';
@@ -29,7 +30,7 @@ export function TerminatorsView({ terminators }: { readonly terminators: readonl
 }
 
 function TerminatorCard({ terminator }: { readonly terminator: Terminator }) {
-  const { id, since, connected, acknowledged, current, workers, listening, problems, served } = terminator;
+  const { id, since, connected, acknowledged, current, workers, listening, problems, backends, served } = terminator;
   return (
     <Card title={id} aside={<Badge look={terminatorLook(terminator)} />}>
       {problems.length > 0 && <NoticeList notices={problems} />}
@@ -76,6 +77,7 @@ function TerminatorCard({ terminator }: { readonly terminator: Terminator }) {
           </tbody>
         </table>
       )}
+      {backends !== null && backends.length > 0 && <BackendList backends={backends} />}
     </Card>
   );
 }

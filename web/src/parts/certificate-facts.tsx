@@ -2,6 +2,8 @@ import type { CertificateDetail } from '../types.ts';
 import { colonHex } from '../words/text.ts';
 import { Card, Fact, Facts } from './card.tsx';
 import { Copy } from './copy.tsx';
+import { Fold } from './fold.tsx';
+import { Host } from './host.tsx';
 
 export function CertificateFacts({ certificate }: { readonly certificate: CertificateDetail }) {
   const { id, names, issuer, issuers, key, version, serial, fingerprint256 } = certificate;
@@ -9,11 +11,17 @@ export function CertificateFacts({ certificate }: { readonly certificate: Certif
     <Card title="Certificate">
       <Facts>
         <Fact name={names.length === 1 ? 'Name' : `${names.length} names`}>
-          <ul className="name-list">
-            {names.map((name) => (
-              <li key={name}>{name}</li>
-            ))}
-          </ul>
+          <Fold items={names} most={8} what="names">
+            {(shown) => (
+              <ul className="name-list">
+                {shown.map((name) => (
+                  <li key={name}>
+                    <Host name={name} />
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Fold>
         </Fact>
         <Fact name="Issued by">
           {issuer ?? 'nobody yet'}

@@ -3,21 +3,25 @@ import { commonName } from '../words/text.ts';
 import { Card } from './card.tsx';
 import { Copy } from './copy.tsx';
 import { Download } from './download.tsx';
-import { PlainTime } from './time.tsx';
+import { AbsoluteTime } from './time.tsx';
 
 /** Leaf first, each signed by the next. */
-export function ChainCard({ certificate: { name, chain, chainPem } }: { readonly certificate: CertificateDetail }) {
+export function ChainCard({
+  certificate: { name, names, chain, chainPem },
+}: {
+  readonly certificate: CertificateDetail;
+}) {
   if (chain.length === 0) return null;
   return (
     <Card title="Chain">
       <ol className="signers">
-        {chain.map((entry) => (
+        {chain.map((entry, index) => (
           <li key={entry.fingerprint256}>
-            <p className="strong">{commonName(entry.subject)}</p>
+            <p className="strong">{commonName(entry.subject) || (index === 0 ? names[0] : 'no subject')}</p>
             <p className="meta">
               <span>{entry.key}</span>
               <span>
-                until <PlainTime at={entry.notAfter} />
+                until <AbsoluteTime at={entry.notAfter} />
               </span>
             </p>
           </li>

@@ -4,7 +4,7 @@ import { historyLooks } from '../words/status.ts';
 import { certificatePath } from '../words/text.ts';
 import { Icon } from './icon.tsx';
 import { Empty } from './notice.tsx';
-import { RelativeTime } from './time.tsx';
+import { BothTimes } from './time.tsx';
 
 interface HistoryListProps {
   readonly entries: readonly HistoryEntry[];
@@ -31,10 +31,10 @@ export function HistoryList({ entries, withCertificate = false }: HistoryListPro
                     <Link href={certificatePath(entry.certificate)}>{entry.certificate}</Link>
                   </>
                 )}
-                <span className="event-message"> {entry.message}</span>
+                <span className="event-message server-text"> {entry.message}</span>
               </p>
               <p className="meta">
-                <RelativeTime at={entry.at} />
+                <BothTimes at={entry.at} />
                 <span>by {entry.actor}</span>
                 <code className="code">{entry.code}</code>
               </p>

@@ -17,7 +17,7 @@ export function LastFailure({ failure, failures }: LastFailureProps) {
       aside={failures > 0 && <span className="quiet">{count(failures, 'failed attempt')} in a row</span>}
     >
       <div className="failure">
-        <p>{message}</p>
+        <p className="server-text">{message}</p>
         <p className="meta">
           <code className="code">{code}</code>
           {issuer !== null && <span>{issuer}</span>}

@@ -25,7 +25,7 @@ export function NextStep({ certificate: { nextAction, nextActionAt, nextActionRe
             <AbsoluteTime at={nextActionAt} />
           </p>
         )}
-        <p>{nextActionReason.message}</p>
+        <p className="server-text">{nextActionReason.message}</p>
       </div>
     </Card>
   );

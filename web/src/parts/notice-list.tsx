@@ -7,20 +7,26 @@ export function NoticeList({ notices }: { readonly notices: readonly Notice[] })
   return (
     <ul className="rows">
       {notices.map((notice) => (
-        <li key={`${notice.code} ${notice.subject}`} className="row problem">
-          <Icon name="alert" />
-          <div>
-            <p>{notice.message}</p>
-            <p className="meta">
-              {notice.subject !== null && <span>{notice.subject}</span>}
-              <code className="code">{notice.code}</code>
-              <span>
-                since <RelativeTime at={notice.since} />
-              </span>
-            </p>
-          </div>
-        </li>
+        <NoticeRow key={`${notice.code} ${notice.subject}`} notice={notice} />
       ))}
     </ul>
+  );
+}
+
+export function NoticeRow({ notice: { code, message, subject, since } }: { readonly notice: Notice }) {
+  return (
+    <li className="row problem">
+      <Icon name="alert" />
+      <div>
+        <p className="server-text">{message}</p>
+        <p className="meta">
+          {subject !== null && <span>{subject}</span>}
+          <code className="code">{code}</code>
+          <span>
+            since <RelativeTime at={since} />
+          </span>
+        </p>
+      </div>
+    </li>
   );
 }

@@ -15,7 +15,7 @@ export function OutputList({ outputs }: { readonly outputs: CertificateDetail['o
           <div>
             <Target target={target} />
             <p className="meta">
-              <span>{reason.message}</span>
+              <span className="server-text">{reason.message}</span>
               {version !== null && <span>version {version}</span>}
               {at !== null && <RelativeTime at={at} />}
             </p>

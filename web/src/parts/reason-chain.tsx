@@ -25,7 +25,7 @@ export function ReasonChain({ checks }: { readonly checks: CertificateDetail['ch
                 <span className="hidden">: {look.label}</span>
                 <span className="link-name">{check.link}</span>
               </p>
-              <p className="link-message">{check.message}</p>
+              <p className="link-message server-text">{check.message}</p>
               {check.advice !== null && (
                 <p className="link-advice">
                   <Icon name="arrow" />

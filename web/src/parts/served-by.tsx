@@ -2,7 +2,7 @@ import type { ServedByEntry } from '../types.ts';
 import { shortHex } from '../words/text.ts';
 import { Badge } from './badge.tsx';
 import { Empty } from './notice.tsx';
-import { RelativeTime } from './time.tsx';
+import { Ending, RelativeTime } from './time.tsx';
 
 const current = { label: 'Version in use', icon: 'check-circle', tone: 'ok' } as const;
 const other = { label: 'Another version', icon: 'alert', tone: 'warn' } as const;
@@ -31,7 +31,7 @@ export function ServedBy({ entries }: { readonly entries: readonly ServedByEntry
                 since <RelativeTime at={entry.since} />
               </span>
               <span>
-                expires <RelativeTime at={entry.notAfter} />
+                <Ending at={entry.notAfter} />
               </span>
               <span>from {entry.source}</span>
             </p>

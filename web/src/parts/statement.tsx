@@ -18,7 +18,7 @@ export function Statement({ certificate, renewal }: StatementProps) {
     <div className="statement" data-tone={look.tone}>
       <p className="statement-sentence">
         <Icon name={look.icon} />
-        <span>{certificate.sentence}</span>
+        <span className="server-text">{certificate.sentence}</span>
       </p>
       {certificate.progress !== null && <Progress progress={certificate.progress} />}
       <Outcome renewal={renewal} />

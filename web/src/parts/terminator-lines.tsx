@@ -23,6 +23,7 @@ export function TerminatorLines({ terminators }: { readonly terminators: readonl
                 <span>{count(terminator.workers.length, 'worker')}</span>
                 <span>{count(connections, 'connection')}</span>
               </p>
+              <Unhealthy backends={terminator.backends ?? []} />
             </div>
             <Badge look={terminatorLook(terminator)} />
           </li>
@@ -30,4 +31,11 @@ export function TerminatorLines({ terminators }: { readonly terminators: readonl
       })}
     </ul>
   );
+}
+
+function Unhealthy({ backends }: { readonly backends: NonNullable<Terminator['backends']> }) {
+  const unhealthy = backends.filter(({ state }) => state !== 'healthy').length;
+  if (unhealthy === 0) return null;
+  const label = `${unhealthy} of ${count(backends.length, 'backend endpoint')} not healthy`;
+  return <Badge look={{ label, icon: 'alert', tone: 'warn' }} />;
 }

@@ -1,5 +1,5 @@
 import { useTicking } from '../words/clock.ts';
-import { absoluteTime, plainTime, preciseTime, relativeTime } from '../words/time.ts';
+import { absoluteTime, preciseTime, relativeTime } from '../words/time.ts';
 
 interface TimeProps {
   readonly at: string;
@@ -16,20 +16,21 @@ export function RelativeTime({ at }: TimeProps) {
   );
 }
 
+/** `expires in 7m 12s`, `expired 3m ago`. */
+export function Ending({ at }: TimeProps) {
+  const word = useTicking((now) => (Date.parse(at) > now ? 'expires' : 'expired'));
+  return (
+    <>
+      {word} <RelativeTime at={at} />
+    </>
+  );
+}
+
 export function AbsoluteTime({ at }: TimeProps) {
   const ms = Date.parse(at);
   return (
     <time dateTime={at} title={preciseTime(ms)}>
       {absoluteTime(ms)}
-    </time>
-  );
-}
-
-export function PlainTime({ at }: TimeProps) {
-  const ms = Date.parse(at);
-  return (
-    <time dateTime={at} title={preciseTime(ms)}>
-      {plainTime(ms)}
     </time>
   );
 }

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { count } from '../words/text.ts';
-import { plainTime, axisTime } from '../words/time.ts';
+import { axisTime, timeSpan } from '../words/time.ts';
 import type { Span } from '../types.ts';
 
 const half = 60;
@@ -75,6 +75,6 @@ export function TimelineChart({ spans }: { readonly spans: readonly Span[] }) {
 
 function describe(span: Span | undefined): string {
   if (span === undefined) return '';
-  const when = `${plainTime(Date.parse(span.start))} to ${plainTime(Date.parse(span.end))}`;
+  const when = timeSpan(Date.parse(span.start), Date.parse(span.end));
   return `${when}: ${count(span.renewing, 'renewal')}, ${count(span.expiring, 'expiry', 'expiries')}`;
 }

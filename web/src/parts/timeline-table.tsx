@@ -1,4 +1,4 @@
-import { PlainTime } from './time.tsx';
+import { AbsoluteTime } from './time.tsx';
 import type { Span } from '../types.ts';
 
 export function TimelineTable({ spans }: { readonly spans: readonly Span[] }) {
@@ -23,10 +23,10 @@ export function TimelineTable({ spans }: { readonly spans: readonly Span[] }) {
           .map((span) => (
             <tr key={span.start}>
               <td>
-                <PlainTime at={span.start} />
+                <AbsoluteTime at={span.start} />
               </td>
               <td>
-                <PlainTime at={span.end} />
+                <AbsoluteTime at={span.end} />
               </td>
               <td className="number">{span.renewing}</td>
               <td className="number">{span.expiring}</td>

@@ -7,13 +7,13 @@ import { certificatePath } from '../words/text.ts';
 import { Card } from './card.tsx';
 import { Loaded, Skeleton } from './loaded.tsx';
 import { Empty } from './notice.tsx';
-import { RelativeTime } from './time.tsx';
+import { Ending, RelativeTime } from './time.tsx';
 
 /** What renews next. */
 export function Upcoming() {
   const upcoming = useQuery(upcomingQuery);
   return (
-    <Card title="Next renewals" aside={<Link href="/certificates?sort=renewAt">All</Link>}>
+    <Card title="Next renewals" aside={<Link href="/certificates?phase=ready&sort=renewAt">All</Link>}>
       <Loaded query={upcoming} what="The next renewals" skeleton={<Skeleton lines={4} />}>
         {(certificates) => <UpcomingList certificates={certificates} />}
       </Loaded>
@@ -33,7 +33,11 @@ function UpcomingList({ certificates }: { readonly certificates: readonly Certif
           <span>
             {actionWord(nextAction)} {nextActionAt !== null && <RelativeTime at={nextActionAt} />}
           </span>
-          <span className="quiet">{notAfter !== null && <>expires {<RelativeTime at={notAfter} />}</>}</span>
+          {notAfter !== null && (
+            <span className="quiet">
+              <Ending at={notAfter} />
+            </span>
+          )}
         </li>
       ))}
     </ul>

@@ -17,6 +17,8 @@ export function ValidityBar({ certificate }: ValidityBarProps) {
   const to = Date.parse(notAfter ?? '');
   const share = (at: number) => Math.round(Math.max(0, Math.min(1, (at - from) / (to - from))) * 10_000) / 100;
   const now = useTicking((at) => share(at));
+  const renewalWord = useTicking((at) => (Date.parse(renewAt ?? '') < at ? 'Renewal was due' : 'Renewal due'));
+  const endWord = useTicking((at) => (to < at ? 'Expired' : 'Expires'));
   if (notBefore === null || notAfter === null) return null;
   const renew = renewAt === null ? undefined : share(Date.parse(renewAt));
 
@@ -25,7 +27,7 @@ export function ValidityBar({ certificate }: ValidityBarProps) {
       {renewAt !== null && renew !== undefined && (
         <div className="validity-row">
           <p className="validity-label" style={beside(renew)}>
-            Renewal due <RelativeTime at={renewAt} />
+            {renewalWord} <RelativeTime at={renewAt} />
           </p>
         </div>
       )}
@@ -45,7 +47,7 @@ export function ValidityBar({ certificate }: ValidityBarProps) {
           <span className="quiet">Valid from</span> <AbsoluteTime at={notBefore} />
         </p>
         <p>
-          <span className="quiet">Expires</span> <AbsoluteTime at={notAfter} />{' '}
+          <span className="quiet">{endWord}</span> <AbsoluteTime at={notAfter} />{' '}
           <span className="quiet">
             (<RelativeTime at={notAfter} />)
           </span>

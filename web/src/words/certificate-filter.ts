@@ -19,6 +19,7 @@ export type Sort = keyof typeof sortWords;
 export interface CertificateFilter {
   readonly q: string;
   readonly phase: Phase | undefined;
+  readonly issuer: string | undefined;
   readonly attention: boolean;
   readonly sort: Sort;
 }
@@ -30,16 +31,18 @@ function readFilter(search: string): CertificateFilter {
   return {
     q: (query.get('q') ?? '').slice(0, 253),
     phase: phaseOrder.find((phase) => phase === query.get('phase')),
+    issuer: query.get('issuer')?.slice(0, 253),
     attention: query.get('attention') === 'true',
     sort: Object.hasOwn(sortWords, sort) ? (sort as Sort) : 'urgency',
   };
 }
 
 /** Empty for the defaults. */
-export function writeFilter({ q, phase, attention, sort }: CertificateFilter): string {
+export function writeFilter({ q, phase, issuer, attention, sort }: CertificateFilter): string {
   const query = new URLSearchParams();
   if (q !== '') query.set('q', q);
   if (phase !== undefined) query.set('phase', phase);
+  if (issuer !== undefined) query.set('issuer', issuer);
   if (attention) query.set('attention', 'true');
   if (sort !== 'urgency') query.set('sort', sort);
   return query.toString();

@@ -56,6 +56,15 @@ export const historyLooks: Readonly<Record<HistoryEntry['kind'], Look>> = {
   removed: { label: 'Removed', icon: 'dash', tone: 'idle' },
 };
 
+type BackendState = NonNullable<Terminator['backends']>[number]['state'];
+
+export const backendLooks: Readonly<Record<BackendState, Look>> = {
+  healthy: { label: 'Healthy', icon: 'check-circle', tone: 'ok' },
+  unhealthy: { label: 'Unhealthy', icon: 'cross-circle', tone: 'warn' },
+  ejected: { label: 'Ejected', icon: 'pause', tone: 'warn' },
+  unresolved: { label: 'Name not resolved', icon: 'alert', tone: 'warn' },
+};
+
 type Assessed = Pick<Certificate, 'urgency' | 'phase' | 'delivery'>;
 
 const urgencyTones = { critical: 'bad', attention: 'warn', none: undefined } as const;

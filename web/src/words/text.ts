@@ -17,6 +17,16 @@ export function certificatePath(id: string): string {
   return `/certificates/${encodeURIComponent(id)}`;
 }
 
+/** What happened to one certificate. */
+export function historyPath(id: string): string {
+  return `/history?certificate=${encodeURIComponent(id)}`;
+}
+
+/** The certificates that an issuer's number counts. */
+export function issuerPath(name: string): string {
+  return `/certificates?issuer=${encodeURIComponent(name)}`;
+}
+
 /** The part of a distinguished name people read; the whole where there is no common name. */
 export function commonName(distinguishedName: string): string {
   return /(?:^|[\n,])\s*CN=([^\n,]+)/.exec(distinguishedName)?.[1] ?? distinguishedName.replaceAll('\n', ', ');

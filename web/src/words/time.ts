@@ -1,6 +1,5 @@
 import { formatDuration } from '../../../src/core/duration.ts';
 
-const plain = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 const zoned = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
   month: 'short',
@@ -29,9 +28,9 @@ export function absoluteTime(at: number): string {
   return zoned.format(at);
 }
 
-/** `22 Nov 2026, 05:12`, where many stand side by side. */
-export function plainTime(at: number): string {
-  return plain.format(at);
+/** `22 Nov 2026, 05:12 – 24 Nov 2026, 05:12 CET`. */
+export function timeSpan(from: number, to: number): string {
+  return zoned.formatRange(from, to);
 }
 
 /** With seconds and the time zone. */
