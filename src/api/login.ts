@@ -1,10 +1,11 @@
 /** Logging in by a one-time link, and what all ways to log in have in common. */
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { LoginLinks } from '../access/login-links.ts';
 import type { LoginLimiter } from '../access/login-limiter.ts';
 import { sessionCookie } from '../access/session-cookie.ts';
 import type { Sessions } from '../access/sessions.ts';
 import { CertplaneError } from '../core/errors.ts';
+import { timeText } from '../core/time-text.ts';
 import { messagePage } from './message-page.ts';
 
 /** Whose attempts are counted together. Behind the terminator it is the client's address, not the terminator's. */
@@ -30,18 +31,24 @@ export interface LoginLinkDeps {
 export function loginLinkHandler({ loginLinks, sessions, limiter }: LoginLinkDeps): RequestHandler {
   return (request, response, next) => {
     const { code } = request.query;
-    // A preview or prefetch must not use the link up.
-    if (request.method !== 'GET' || code === undefined || request.headers['sec-purpose'] !== undefined) return next();
+    if (code === undefined || !isFollowed(request)) return next();
     const address = loginAddress(request);
-    assertMayTry(limiter, address);
+    const retryAt = limiter.blockedUntil(address);
+    if (retryAt !== undefined) {
+      response.setHeader('retry-after', new Date(retryAt).toUTCString());
+      sendPage(response, 429, 'There were too many failed logins', [
+        `Logins from this address are tried again after ${timeText(retryAt)}.`,
+        'The command line on the machine itself works meanwhile.',
+      ]);
+      return;
+    }
     const role = typeof code === 'string' && code.length <= 100 ? loginLinks.consume(code) : undefined;
     if (role === undefined) {
       limiter.noteFailure(address);
-      const page = messagePage('This login link does not work any more', [
+      sendPage(response, 401, 'This login link does not work any more', [
         'A link is good for one login within ten minutes of its making.',
         'Log in with a token instead: "certplane token create" makes one. Starting Certplane again prints a new link.',
       ]);
-      response.status(401).setHeader('cache-control', 'no-store').type('html').send(page);
       return;
     }
     limiter.noteSuccess(address);
@@ -50,4 +57,17 @@ export function loginLinkHandler({ loginLinks, sessions, limiter }: LoginLinkDep
     response.setHeader('cache-control', 'no-store');
     response.redirect(303, '/');
   };
+}
+
+/**
+ * A person opens it. A preview must not use the link up, and what another page loads (an image, a frame) is no attempt:
+ * any page could lock its readers out of their own Certplane that way. Programs send none of these headers.
+ */
+function isFollowed({ method, headers }: Request): boolean {
+  const { 'sec-purpose': purpose, 'sec-fetch-dest': destination = 'document' } = headers;
+  return method === 'GET' && purpose === undefined && destination === 'document';
+}
+
+function sendPage(response: Response, status: number, title: string, paragraphs: readonly string[]): void {
+  response.status(status).setHeader('cache-control', 'no-store').type('html').send(messagePage(title, paragraphs));
 }

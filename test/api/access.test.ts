@@ -171,6 +171,7 @@ suite('logging in', () => {
     const fresh = path(fixture.api.loginLink());
     await fixture.visit(fresh, { as: fixture.none, method: 'HEAD' });
     await fixture.visit(fresh, { as: { headers: { 'sec-purpose': 'prefetch' } } });
+    await fixture.visit(fresh, { as: { headers: { 'sec-fetch-dest': 'image', 'sec-fetch-site': 'cross-site' } } });
     await fixture.clock.advance(599_000);
     assert.equal((await fixture.visit(fresh, { as: fixture.none })).status, 303);
   });
@@ -212,7 +213,10 @@ suite('logging in', () => {
     const problem = JSON.parse(refused.body) as { code: string; retryAt: string };
     assert.deepEqual([problem.code, problem.retryAt], ['api.too-many-attempts', '2026-01-01T00:10:00.000Z']);
     assert.equal(new Date(refused.headers['retry-after'] ?? '').toISOString(), '2026-01-01T00:10:00.000Z');
-    assert.equal((await fixture.visit('/login?code=guess', { as: from('192.0.2.1') })).status, 429);
+    const page = await fixture.visit('/login?code=guess', { as: from('192.0.2.1') });
+    assert.equal(page.status, 429);
+    assert.match(page.body, /<p>Logins from this address are tried again after 2026-01-01 00:10:00 UTC\.<\/p>/);
+    assert.equal(page.headers['retry-after'], refused.headers['retry-after']);
     assert.equal((await login(token, '192.0.2.2')).status, 200, 'others are not held up');
     await fixture.clock.advance(600_000);
     assert.equal((await login(token, '192.0.2.1')).status, 200);
@@ -220,6 +224,17 @@ suite('logging in', () => {
 });
 
 suite('which page may ask', () => {
+  test('what a page of somebody else loads is no attempt to log in, so it locks nobody out', async () => {
+    await using fixture = await startApi();
+    for (let i = 0; i < 12; i += 1) {
+      const headers = { 'sec-fetch-dest': i % 2 === 0 ? 'image' : 'iframe', 'sec-fetch-site': 'cross-site' };
+      await fixture.visit(`/login?code=guess${i}`, { as: { headers } });
+    }
+    const link = fixture.api.loginLink().slice(fixture.api.address.length);
+    const headers = { 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' };
+    assert.equal((await fixture.visit(link, { as: { headers } })).status, 303);
+  });
+
   test('a Host that is not ours is refused for everything, so a rebound name reads nothing', async () => {
     await using fixture = await startApi({ allowedHosts: ['admin.example.com'] });
     const { port } = new URL(fixture.api.address);
