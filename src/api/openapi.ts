@@ -72,10 +72,18 @@ function operation(one: Route): ZodOpenApiOperationObject {
       ...(path === undefined ? {} : { path }),
       ...(one.query === undefined ? {} : { query: one.query as z.ZodObject }),
     },
-    ...(one.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: one.body } } } }),
+    ...(one.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: !one.body.safeParse({}).success,
+            content: { 'application/json': { schema: one.body } },
+          },
+        }),
     responses: {
       [String(one.status)]: { description: one.status === 204 ? 'Done.' : one.summary, ...content },
       ...errorResponses(one),
+      default: problemResponse('Anything else, such as `store.unavailable` or `internal.unexpected`.'),
     },
   };
 }
@@ -93,10 +101,11 @@ function errorResponses(one: Route): ZodOpenApiOperationObject['responses'] {
   return Object.fromEntries(
     [...byStatus].map(([status, all]) => [
       String(status),
-      {
-        description: all.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: problemSchema } },
-      },
+      problemResponse(all.map((code) => `\`${code}\``).join(', ')),
     ]),
   );
+}
+
+function problemResponse(description: string) {
+  return { description, content: { 'application/problem+json': { schema: problemSchema } } };
 }
