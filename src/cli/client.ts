@@ -116,5 +116,5 @@ function unreachable(code: string, endpoint: Endpoint, where: string): string {
     return `${where} belongs to another user; run this command as the user that Certplane runs as.`;
   }
   const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? '' : ` (${code})`;
-  return `No control process answers at ${where}${why}; start it with "certplane run", or name its configuration with --config.`;
+  return `No control process answers at ${where}${why}; start it with "certplane run", or say where it runs with --config or --data-dir.`;
 }

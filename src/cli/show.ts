@@ -6,7 +6,7 @@ import type { Context, Run } from './context.ts';
 import { exitCodes } from './failure.ts';
 import { nextText, urlOption } from './list.ts';
 import { deliveryCell, phaseCell, verdictCell } from './state-cells.ts';
-import { clean, facts, table, when, whenShort, type Cell, type Tone } from './text.ts';
+import { clean, cleanLines, facts, table, when, whenShort, type Cell, type Tone } from './text.ts';
 
 const urgencyTones: Readonly<Record<CertificateDetail['urgency'], Tone>> = {
   none: 'good',
@@ -77,13 +77,15 @@ function checksSection({ checks }: CertificateDetail, { paint }: Context): strin
   return `${paint('strong', 'Why')}\n${checkLines(checks, paint)}`;
 }
 
-/** One line for each check, and its advice below. */
+/** Each check, with what its message goes on with and its advice below. */
 export function checkLines(checks: CertificateDetail['checks'], paint: Context['paint']): string {
   const lines = checks.map(({ title, verdict, code, message, advice }) => {
     const { text, tone = 'plain' } = verdictCell(verdict);
     const shownCode = verdict === 'problem' ? paint('dim', ` [${clean(code)}]`) : '';
-    const next = advice === null ? '' : `\n      ${clean(advice)}`;
-    return `  ${paint(tone, text)} ${clean(title)}: ${clean(message)}${shownCode}${next}\n`;
+    const [first = '', ...more] = cleanLines(message).split('\n');
+    const below = [...more, ...(advice === null ? [] : [clean(advice)])].filter((line) => line.trim() !== '');
+    const rest = below.map((line) => `\n      ${line}`).join('');
+    return `  ${paint(tone, text)} ${clean(title)}: ${first}${shownCode}${rest}\n`;
   });
   return lines.join('');
 }

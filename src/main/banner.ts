@@ -27,12 +27,22 @@ export function banner({ config, loginLink, roots, serving, terms }: BannerInput
         `  http       ${terminator.http.map((one) => `http://${authority(one)}`).join('  ')}  (redirects to https)`,
       );
   }
-  lines.push(`  dashboard  http://${authority(config.admin.listen)}`, '');
+  const beyond = adminPages(config);
+  lines.push(`  dashboard  ${[`http://${authority(config.admin.listen)}`, ...beyond].join('  ')}`, '');
   const proof = proofLine(config, roots);
   if (proof !== undefined) lines.push('  Try it:', `    ${proof}`, '');
   for (const { issuer, url } of terms) lines.push(`  By running this you accept the terms of ${issuer}: ${url}`, '');
-  lines.push('  Log in (works once, for 10 minutes):', `    ${loginLink}`, '');
+  const { pathname, search } = new URL(loginLink);
+  const links = [loginLink, ...beyond.map((page) => `${page}${pathname}${search}`)];
+  lines.push('  Log in (works once, for 10 minutes):', ...links.map((link) => `    ${link}`), '');
   return `${lines.join('\n')}\n`;
+}
+
+/** Where the terminator serves the admin page, for who sits at another machine. */
+function adminPages({ admin, terminator }: Config): string[] {
+  const port = terminator?.https[0]?.port;
+  if (port === undefined) return [];
+  return admin.hosts.map((host) => `https://${host}${port === 443 ? '' : `:${port}`}`);
 }
 
 /** A curl command for the first route that plain curl can ask for, and whose certificate comes from a private CA. */
@@ -49,10 +59,14 @@ function proofLine(config: Config, roots: ReadonlyMap<string, string>): string |
       const root = certificate?.issuers.map((name) => roots.get(name)).find((file) => file !== undefined);
       if (root === undefined) continue;
       const file = relative(process.cwd(), root);
-      return `curl --cacert ${file.startsWith('..') ? root : file} --connect-to ${host}:${https.port}:${connectHost(https)}:${https.port} https://${host}:${https.port}${path.value}`;
+      return `curl --cacert ${shellWord(file.startsWith('..') ? root : file)} --connect-to ${host}:${https.port}:${connectHost(https)}:${https.port} https://${host}:${https.port}${path.value}`;
     }
   }
   return undefined;
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** As it stands in a URL; the wildcard addresses by the name that reaches them. */

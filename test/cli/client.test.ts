@@ -29,7 +29,7 @@ suite('the API client', () => {
   test('says how to start the control process when nothing answers', async () => {
     await using dir = await tempDir();
     const socketPath = dir.join('run', 'admin.sock');
-    const message = `No control process answers at ${socketPath}; start it with "certplane run", or name its configuration with --config.`;
+    const message = `No control process answers at ${socketPath}; start it with "certplane run", or say where it runs with --config or --data-dir.`;
     await assert.rejects(connect({ socketPath }).get('/session', { signal }), {
       code: 'process.control-unreachable',
       message,

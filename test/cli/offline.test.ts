@@ -184,7 +184,7 @@ test('doctor looks at what it can, and the missing control process is a problem'
   await writeFile(one.dir.join('certplane.yaml'), 'nonsense: [');
   assert.match(
     (await one.run(['doctor'])).stdout,
-    /✗ Configuration file: .* has one problem: .*\[config\.invalid\]\n {6}Correct the file;/,
+    /✗ Configuration file: \S+ has one problem: \[config\.invalid\]\n {6}\S+:1:12: error: .*\n {6}Correct the file;/,
   );
 });
 
