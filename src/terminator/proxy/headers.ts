@@ -45,7 +45,9 @@ export function namedOptions(value: string, named: Set<string> | undefined): Set
   let result = named;
   for (const option of value.toLowerCase().split(',')) {
     const name = option.trim();
-    if (name !== '' && !neverNamed.has(name)) (result ??= new Set()).add(name);
+    // A trusted proxy says where the client came from; one that passes a client's Connection on does not unsay it.
+    if (name === '' || neverNamed.has(name) || name.startsWith('x-forwarded-')) continue;
+    (result ??= new Set()).add(name);
   }
   return result;
 }

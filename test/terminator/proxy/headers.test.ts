@@ -157,6 +157,21 @@ test('a Connection header cannot take away what the message means, nor what we s
   assert.deepEqual(lines(headers, { body }), ['content-length: 3', 'authorization: b', 'cookie: a=1', ...ours]);
 });
 
+test('a Connection header that a trusted proxy passes on cannot take away what that proxy says', () => {
+  const said = [
+    'X-Forwarded-Proto',
+    'http',
+    'X-Forwarded-Host',
+    'a.test',
+    'X-Forwarded-Port',
+    '1',
+    'X-Forwarded-Prefix',
+    '/p',
+  ];
+  const named = ['Connection', 'x-forwarded-proto, X-Forwarded-Host, x-forwarded-port, x-forwarded-prefix'];
+  assert.deepEqual(lines([...named, ...said], {}, { trusted: true }), lines(said, {}, { trusted: true }));
+});
+
 test('bodies are framed anew: a length is passed on only where it counts', () => {
   const withLength = Object.assign(new SentBody(), { framing: 'length' as const });
   assert.ok(lines(['content-length', '3'], { body: withLength }).includes('content-length: 3'));
