@@ -107,6 +107,23 @@ const cases: Case[] = [
     ],
   },
   {
+    title: 'bindings to certificates of sources that are not read',
+    yaml: `
+  sources: [{ kubernetesSecrets: { namespace: shop } }]
+  hosts:
+    - { names: [a.example.com], certificate: seen/secrets/shop/a-tls }
+    - { names: [b.example.com], certificate: seen/secrets/other/b-tls }
+    - { names: [c.example.com], certificate: seen/files/c.pem }
+    - { names: [d.example.com], certificate: seen/d.pem }
+  routes: [{ hosts: [a.example.com, b.example.com, c.example.com, d.example.com], respond: {} }]
+`,
+    problems: [
+      'error: terminator.hosts[1].certificate: No source under sources has seen/secrets/other/b-tls; add kubernetesSecrets: { namespace: other }, or write another certificate.',
+      'error: terminator.hosts[2].certificate: No source under sources has seen/files/c.pem; add files: { directory: /etc/certs }, or write another certificate.',
+      'error: terminator.hosts[3].certificate: "seen/d.pem" does not have the expected form: a name under certificates, or the id of a certificate of sources: seen/files/NAME or seen/secrets/NAMESPACE/NAME; write for example shop.',
+    ],
+  },
+  {
     title: 'backends',
     yaml: `
   backends:

@@ -392,3 +392,25 @@ terminator:
     assert.deepEqual(policies.get(name), general, name);
   assert.equal(policies.has('www.example.com'), false);
 });
+
+test('a certificate of a source can be bound by its id, and its hosts get none of their own', async () => {
+  const { terminator, certificates } = await loaded(`
+terminator:
+  sources:
+    - files: { directory: /etc/certs }
+    - kubernetesSecrets: { namespace: shop }
+  hosts:
+    - { names: ['*.shop.example.com'], certificate: seen/files/shop wildcard.pem }
+    - { names: [api.example.com], certificate: seen/secrets/shop/api-tls }
+  routes:
+    - { hosts: [a.shop.example.com, api.example.com, own.example.com], backend: 'http://127.0.0.1:3000' }
+`);
+  assert.deepEqual(terminator?.hosts, [
+    { names: ['*.shop.example.com'], certificateId: 'seen/files/shop wildcard.pem' },
+    { names: ['api.example.com'], certificateId: 'seen/secrets/shop/api-tls' },
+  ]);
+  assert.deepEqual(
+    certificates.map(({ id }) => id),
+    ['route/own.example.com'],
+  );
+});

@@ -1,6 +1,6 @@
 /** Certificate and TLS policy of some host names. */
 import { namesCover, wildcardFor } from '../../core/names.ts';
-import type { HostSettings } from '../../core/terminator.ts';
+import type { HostSettings, SourceSpec } from '../../core/terminator.ts';
 import type { TlsPolicy } from '../../core/tls-policy.ts';
 import { parseEach } from '../issues.ts';
 import { formatPath, type Path } from '../position.ts';
@@ -14,6 +14,8 @@ export interface Hosts {
   readonly places: ReadonlyMap<string, Path>;
   /** The policy that a host gets. */
   policyFor(host: string): TlsPolicy;
+  /** Whether the host is served by a certificate of `sources`, so that it needs none of its own. */
+  servedFromElsewhere(host: string): boolean;
 }
 
 interface Entry {
@@ -22,17 +24,22 @@ interface Entry {
   readonly tls: TlsPolicy | undefined;
 }
 
-/** `general` is the layer of `terminator.tls`, and `fallback` its policy. */
-export function readHosts(
-  value: unknown,
-  path: Path,
-  { general, fallback, context }: { general: TlsLayer; fallback: TlsPolicy; context: TerminatorContext },
-): Hosts {
+export interface AroundHosts {
+  /** The layer of `terminator.tls`, and its policy. */
+  readonly general: TlsLayer;
+  readonly fallback: TlsPolicy;
+  readonly sources: readonly SourceSpec[];
+  readonly context: TerminatorContext;
+}
+
+export function readHosts(value: unknown, path: Path, around: AroundHosts): Hosts {
+  const { general, fallback, context } = around;
   const { problems } = context;
   const inputs = parseEach(terminatorSchema.shape.hosts, value, { entry: hostSchema, path, problems });
   const entries: Entry[] = [];
   const places = new Map<string, Path>();
   const policies = new Map<string, TlsPolicy>();
+  const bound = new Map<string, string>();
   for (const [i, input] of inputs.entries()) {
     if (input === undefined) continue;
     const at = [...path, i];
@@ -42,7 +49,7 @@ export function readHosts(
     }
     const layer = readTls(written, [...at, 'tls'], context);
     const tls = written === undefined ? undefined : policyOf([general, layer], [...at, 'tls'], context);
-    const certificateId = certificate === undefined ? undefined : boundCertificate(certificate, names, { at, context });
+    const certificateId = certificate === undefined ? undefined : boundCertificate(certificate, names, { at, around });
     for (const [j, name] of names.entries()) {
       const before = places.get(name);
       const here = [...at, 'names', j];
@@ -51,6 +58,7 @@ export function readHosts(
         problems.error(here, message);
       } else places.set(name, here);
       if (tls !== undefined) policies.set(name, tls);
+      if (certificateId !== undefined) bound.set(name, certificateId);
     }
     entries.push({ names, certificateId, tls });
   }
@@ -59,6 +67,8 @@ export function readHosts(
     settings: entries.flatMap((entry) => settingsOf(entry, wildcardPolicy)),
     places,
     policyFor: (host) => policies.get(host) ?? wildcardPolicy(host) ?? fallback,
+    servedFromElsewhere: (host) =>
+      (bound.get(host) ?? bound.get(wildcardFor(host) ?? ''))?.startsWith(elsewhere) === true,
   };
 }
 
@@ -78,11 +88,23 @@ function settingsOf(
   return settings;
 }
 
+/** Ids of what is not Certplane's own begin with this. */
+const elsewhere = 'seen/';
+
 function boundCertificate(
   name: string,
   hosts: readonly string[],
-  { at, context }: { at: Path; context: TerminatorContext },
+  { at, around: { context, sources } }: { at: Path; around: AroundHosts },
 ): string | undefined {
+  if (name.startsWith(elsewhere)) {
+    const [, kind, namespace] = name.split('/');
+    const found = sources.some((source) =>
+      source.kind === 'files' ? kind === 'files' : kind === 'secrets' && (source.namespace ?? namespace) === namespace,
+    );
+    const message = `No source under sources has ${name}; add ${kind === 'files' ? 'files: { directory: /etc/certs }' : `kubernetesSecrets: { namespace: ${namespace} }`}, or write another certificate.`;
+    if (!found) context.problems.error([...at, 'certificate'], message);
+    return name;
+  }
   const id = certificateIdOf(name, [...at, 'certificate'], context);
   const covered = context.certificates.get(name) ?? [];
   for (const [j, host] of covered.length === 0 ? [] : hosts.entries()) {

@@ -47,7 +47,7 @@ export function readTerminator(
   const sources = readSources(written.sources, [...path, 'sources'], context);
   const general = readTls(written.tls, [...path, 'tls'], context);
   const tls = policyOf([general], [...path, 'tls'], context);
-  const hosts = readHosts(written.hosts, [...path, 'hosts'], { general, fallback: tls, context });
+  const hosts = readHosts(written.hosts, [...path, 'hosts'], { general, fallback: tls, sources, context });
   const backends = new Backends(written.backends, [...path, 'backends'], context);
   const routes = readRoutes(written.routes, [...path, 'routes'], { backends, context });
   backends.warnOfUnused();
@@ -81,7 +81,7 @@ export function readTerminator(
       limits: limitsOf(limits ?? terminatorSchema.shape.limits.parse(undefined)),
       ...(accessLog === undefined ? {} : { accessLog: accessLogOf(accessLog, context) }),
     },
-    hosts: routes.hosts,
+    hosts: routes.hosts.filter(({ host }) => !hosts.servedFromElsewhere(host)),
   };
 }
 

@@ -97,7 +97,7 @@ export class CertificateTable {
   /** What serves a host now. */
   resolve(host: string, now: number): TableEntry | undefined {
     const wildcard = isWildcard(host) ? undefined : wildcardFor(host);
-    const bound = this.#bindings.get(host) ?? (wildcard === undefined ? undefined : this.#bindings.get(wildcard));
+    const bound = this.#boundTo(host);
     const exact = best(this.#names.get(host), now, bound);
     if (exact !== undefined && isValid(exact, now)) return exact;
     const wide = wildcard === undefined ? undefined : best(this.#names.get(wildcard), now, bound);
@@ -107,9 +107,8 @@ export class CertificateTable {
 
   /** The version of `entry` with the other kind of key (ECDSA, RSA): same source, valid now, for the same name. */
   alternative(host: string, entry: TableEntry, now: number): TableEntry | undefined {
-    const wildcard = wildcardFor(host) ?? '';
-    if (this.#bindings.has(host) || this.#bindings.has(wildcard)) return undefined;
-    const name = entry.names.includes(host) ? host : wildcard;
+    if (this.#boundTo(host) !== undefined) return undefined;
+    const name = entry.names.includes(host) ? host : (wildcardFor(host) ?? '');
     const others = [...(this.#names.get(name) ?? [])].filter((other) => isAlternative(other, entry, now));
     return best(others, now);
   }
@@ -125,7 +124,7 @@ export class CertificateTable {
   /** Names that several certificates carry, and which one serves each. Bound names and other kinds of key are no conflict. */
   *conflicts(now: number): Generator<Conflict> {
     for (const name of this.#contested) {
-      if (this.#bindings.has(name)) continue; // a person has decided
+      if (this.#boundTo(name) !== undefined) continue; // a person has decided
       const serves = this.resolve(name, now);
       if (serves === undefined) continue;
       const alternative = this.alternative(name, serves, now);
@@ -153,6 +152,11 @@ export class CertificateTable {
       names.push(...entry.names);
     }
     return at === Infinity ? undefined : { at, names };
+  }
+
+  /** The one certificate that may serve a host, where a person has said so for it or the wildcard above it. */
+  #boundTo(host: string): CertificateId | undefined {
+    return this.#bindings.get(host) ?? this.#bindings.get(wildcardFor(host) ?? '');
   }
 
   /** Its names, and hosts that are bound to it through a wildcard of its. */

@@ -140,6 +140,15 @@ test('a host that is bound is served by that certificate alone, whatever else co
   assert.equal(table.resolve('y.a.test', now)?.slot, 'feed two');
 });
 
+test('a name that is bound, also by the wildcard above it, is no conflict', () => {
+  const table = tableOf(entry('one', ['x.a.test', 'x.b.test']), entry('two', ['x.a.test', 'x.b.test']));
+  table.bind(new Map([['*.a.test', 'two']]));
+  assert.deepEqual(
+    [...table.conflicts(now)].map(({ name }) => name),
+    ['x.b.test'],
+  );
+});
+
 test('a certificate that serves nothing but a host bound to it counts as served', () => {
   const wide = entry('feed wide', ['*.a.test'], { certificateId: 'wide' });
   const table = tableOf(wide, entry('feed better', ['*.a.test'], { notAfter: now + 9_000 }));
