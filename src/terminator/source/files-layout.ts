@@ -11,6 +11,13 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
+/** What a directory has. */
+export interface Layout {
+  readonly certificates: readonly CertificateFiles[];
+  /** Subdirectories that cannot be looked into: somebody else's, or no directories at all. */
+  readonly unreadable: readonly { readonly name: string; readonly error: unknown }[];
+}
+
 const pairs = [
   ['fullchain.pem', 'privkey.pem'], // certbot's names, and our own
   ['tls.crt', 'tls.key'], // a mounted Secret
@@ -24,9 +31,10 @@ const mostEntries = 500_000;
  * `NAME.crt` + `NAME.key`, and `NAME.pem` with both. Hidden entries are skipped; a `..data` link is followed once, so
  * that a pair is never read from two of its states.
  */
-export async function findCertificates(directory: string): Promise<readonly CertificateFiles[]> {
+export async function findCertificates(directory: string): Promise<Layout> {
+  const unreadable: { name: string; error: unknown }[] = [];
   const own = await pairIn(directory, '');
-  if (own !== undefined) return [own];
+  if (own !== undefined) return { certificates: [own], unreadable };
   const entries = (await readdir(directory)).filter((name) => !name.startsWith('.')).slice(0, mostEntries);
   const names = new Set(entries);
   const found: CertificateFiles[] = [];
@@ -38,12 +46,16 @@ export async function findCertificates(directory: string): Promise<readonly Cert
         found.push({ name: name.slice(0, -4), chainFile: join(base, name), keyFile: join(base, key) });
     } else if (name.endsWith('.pem')) {
       found.push({ name, chainFile: join(base, name), keyFile: join(base, name) });
-    } else if (!name.endsWith('.key') && (await isDirectory(join(directory, name)))) {
-      const pair = await pairIn(join(directory, name), name);
-      if (pair !== undefined) found.push(pair);
+    } else if (!name.endsWith('.key')) {
+      try {
+        const pair = (await isDirectory(join(directory, name))) && (await pairIn(join(directory, name), name));
+        if (pair !== undefined && pair !== false) found.push(pair);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') unreadable.push({ name, error }); // not gone meanwhile
+      }
     }
   }
-  return found;
+  return { certificates: found, unreadable };
 }
 
 /** The pair in a directory, read through its `..data` link where there is one. */

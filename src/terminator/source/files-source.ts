@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findPrivateKey, maxBundleBytes, readBundle, splitChain, type Bundle } from '../../core/bundle.ts';
 import type { CertificateId, VersionId } from '../../core/certificate.ts';
 import { CertplaneError, toCertplaneError } from '../../core/errors.ts';
@@ -19,7 +19,7 @@ export interface FilesSourceOptions {
 
 /** Looked at again this often, whatever the watch says: network file systems tell nothing. */
 const pollMs = 10_000;
-/** After something unreadable, which is usually half written. */
+/** After something unreadable, which is usually half written; twice as long each time while it stays so. */
 const repairMs = 500;
 /** Changes come in bursts. */
 const quietMs = 50;
@@ -76,6 +76,7 @@ class FilesSource implements CertificateSource {
     using watches = new DirectoryWatches();
     this.#listed = '';
     let trouble = '';
+    let repairAfterMs = repairMs;
     while (!signal.aborted) {
       const changed = watches.next();
       const bad: Bad[] = [];
@@ -91,9 +92,10 @@ class FilesSource implements CertificateSource {
         bad.push({ file: directory, error: toCertplaneError(error, 'terminator.source-unreadable') });
       }
       const sentence = describe(bad);
+      repairAfterMs = sentence === trouble ? Math.min(2 * repairAfterMs, pollMs) : repairMs;
       if (sentence !== trouble) yield { type: 'trouble', problem: troubleOf(bad, sentence) };
       trouble = sentence;
-      await this.#wait(changed, bad.length > 0 ? repairMs : pollMs, signal);
+      await this.#wait(changed, bad.length > 0 ? repairAfterMs : pollMs, signal);
     }
   }
 
@@ -131,8 +133,13 @@ class FilesSource implements CertificateSource {
   async *#scan(watches: DirectoryWatches, bad: Bad[], signal: AbortSignal): AsyncIterable<Part> {
     const { directory } = this.#options;
     watches.watch(directory);
-    const found = await findCertificates(directory);
+    const { certificates: found, unreadable } = await findCertificates(directory);
     const known = new Map<CertificateId, Known>();
+    for (const { name, error } of unreadable) {
+      bad.push({ file: join(directory, name), error: toCertplaneError(error, 'terminator.source-unreadable') });
+      const before = this.#known.get(idOf({ name }));
+      if (before !== undefined) known.set(idOf({ name }), before);
+    }
     const told = new Set<VersionId>();
     for (let at = 0; at < found.length; at += partSize) {
       this.#fresh.clear();
@@ -197,7 +204,7 @@ class FilesSource implements CertificateSource {
   }
 }
 
-function idOf({ name }: CertificateFiles): CertificateId {
+function idOf({ name }: Pick<CertificateFiles, 'name'>): CertificateId {
   return `seen/files/${name}`;
 }
 

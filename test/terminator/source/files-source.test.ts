@@ -210,3 +210,23 @@ test('a named pipe among the certificates is reported and holds nothing up', { s
   stop.abort();
   await ended;
 });
+
+test('never (§5.6): a subdirectory that nobody may look into keeps no other certificate from being served', async () => {
+  await using source = await watched(async (directory) => {
+    const [a, b] = await Promise.all([bundle('a.test'), bundle('b.test')]);
+    await put(directory, { 'a.pem': a.chainPem + a.keyPem });
+    await put(join(directory, '.b'), { 'tls.crt': b.chainPem, 'tls.key': b.keyPem });
+    await symlink('.b', join(directory, 'b'));
+    // As `lost+found` is to whoever is not root: nothing can be said about it.
+    await symlink('loop', join(directory, 'loop'));
+  });
+  await until(() => source.ids().join() === 'seen/files/a.pem,seen/files/b');
+  await until(() => source.trouble()?.startsWith(join(source.directory, 'loop')) === true);
+  // What was served from such a place stays (§5.7).
+  await symlink('b', join(source.directory, '.loop'));
+  await rename(join(source.directory, '.loop'), join(source.directory, 'b'));
+  const c = await bundle('c.test');
+  await put(source.directory, { 'c.pem': c.chainPem + c.keyPem });
+  await until(() => source.ids().includes('seen/files/c.pem'));
+  assert.deepEqual(source.ids(), ['seen/files/a.pem', 'seen/files/b', 'seen/files/c.pem']);
+});
