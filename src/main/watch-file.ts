@@ -1,4 +1,7 @@
-/** Calls back when a file has changed and then been quiet. Its directory is watched, so that a rename over it is seen too. */
+/**
+ * Calls back when a file has changed and then been quiet. Its directory is watched, so that a rename over it is seen too;
+ * and the file is looked at now and then, for what the system does not tell: the target of a link, a remote directory.
+ */
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -6,7 +9,6 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 
 const quietMs = 500;
-/** Where the system does not tell, one looks. */
 const lookEveryMs = 3_000;
 
 export interface WatchFileOptions {
@@ -31,12 +33,10 @@ export async function watchFile(
     lastChangeAt = clock.now();
     wake.resolve();
   };
-  let looking: Promise<void> | undefined;
-  const lookInstead = (error: unknown): void => {
+  const onlyLook = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error);
     log.warn('The configuration file cannot be watched; it is looked at every few seconds.', { reason });
     onTrouble(`${file} cannot be watched (${reason}); it is looked at every ${lookEveryMs / 1000} s instead.`);
-    looking ??= lookNowAndThen(file, noteChange, { clock, signal });
   };
   let watcher: FSWatcher | undefined;
   try {
@@ -44,11 +44,13 @@ export async function watchFile(
       // Kubernetes switches a mounted file by its directory's ..data link.
       if (name === null || name === basename(file) || name === '..data') noteChange();
     });
-    watcher.on('error', lookInstead);
+    watcher.on('error', onlyLook);
   } catch (error) {
-    lookInstead(error); // no watches or descriptors left
+    onlyLook(error); // no watches or descriptors left
   }
   signal.addEventListener('abort', () => wake.resolve(), { once: true });
+  const seen: Seen = { signature: await signatureOf(file) };
+  const looking = lookNowAndThen(file, { seen, noteChange, clock, signal });
   try {
     while (!signal.aborted) {
       await wake.promise;
@@ -62,6 +64,7 @@ export async function watchFile(
       if (signal.aborted) break;
       lastChangeAt = undefined;
       wake = Promise.withResolvers();
+      seen.signature = await signatureOf(file);
       await changed();
     }
   } catch (error) {
@@ -72,12 +75,17 @@ export async function watchFile(
   }
 }
 
-async function lookNowAndThen(
-  file: string,
-  noteChange: () => void,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
-  let before = await signatureOf(file);
+/** The file as it was when it was last called back about. */
+interface Seen {
+  signature: string;
+}
+
+interface Looking extends Pick<WatchFileOptions, 'clock' | 'signal'> {
+  readonly seen: Seen;
+  readonly noteChange: () => void;
+}
+
+async function lookNowAndThen(file: string, { seen, noteChange, clock, signal }: Looking): Promise<void> {
   while (!signal.aborted) {
     try {
       await clock.sleep(lookEveryMs, signal);
@@ -86,8 +94,8 @@ async function lookNowAndThen(
       return;
     }
     const now = await signatureOf(file);
-    if (now !== before) noteChange();
-    before = now;
+    if (now !== seen.signature) noteChange();
+    seen.signature = now;
   }
 }
 
