@@ -17,6 +17,11 @@ export interface DelivererDeps {
   readonly log: Log;
 }
 
+export interface Deliverer extends Part {
+  /** Looks at what waits again: a clock that was set back wakes nobody by itself. */
+  lookAgain(): void;
+}
+
 /** Deliveries at once, and looks at what outputs hold (at start, and after a changed specification). */
 const deliverySlots = 8;
 const verificationSlots = 4;
@@ -29,7 +34,7 @@ const verificationSlots = 4;
  *
  * `start` resolves when the lanes are under way, not when everything is delivered.
  */
-export function createDeliverer({ registry, outputFor, clock, log }: DelivererDeps): Part {
+export function createDeliverer({ registry, outputFor, clock, log }: DelivererDeps): Deliverer {
   const stop = new AbortController();
   const lanes = new Map<CertificateId, Map<string, OutputLane>>();
   const subscriptions = new DisposableStack();
@@ -62,6 +67,9 @@ export function createDeliverer({ registry, outputFor, clock, log }: DelivererDe
         }),
       );
       for (const entry of registry.certificates()) look(deps, entry.record.id, entry);
+    },
+    lookAgain() {
+      for (const outputs of lanes.values()) for (const lane of outputs.values()) lane.lookAgain();
     },
     async [Symbol.asyncDispose]() {
       subscriptions.dispose();

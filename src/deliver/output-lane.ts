@@ -10,9 +10,6 @@ import type { DeliveryRegistry } from './delivery-registry.ts';
 import { refuseOverNewer } from './newer-present.ts';
 import type { Slots } from './slots.ts';
 
-/** The ladder's longest step. A retry further away than this means that the clock was set back (DESIGN §5.11). */
-const longestWaitMs = 86_400_000;
-
 export interface LaneDeps {
   readonly registry: DeliveryRegistry;
   /** Called for each attempt, so that a changed specification takes effect with the next one. */
@@ -63,6 +60,11 @@ export class OutputLane {
     this.#woken = true;
     this.#waiting?.abort();
     this.#running ??= this.#run();
+  }
+
+  /** Looks again if it waits for a time: the clock may have been set back, or there may be room to keep an outcome. */
+  lookAgain(): void {
+    this.#waiting?.abort();
   }
 
   /** Resolves when nothing runs in the lane; never rejects. */
@@ -123,7 +125,9 @@ export class OutputLane {
     const now = this.#deps.clock.now();
     if (state.failures > 0 && (this.#attempted ?? version.id) === version.id) {
       const until = state.retryAt ?? now;
-      return until > now && until <= now + longestWaitMs ? { kind: 'wait', until } : { kind: 'deliver' };
+      // A failure in the future means that the clock was set back: its retry time means nothing (DESIGN §5.11).
+      const setBack = (state.failure?.at ?? now) > now;
+      return until > now && !setBack ? { kind: 'wait', until } : { kind: 'deliver' };
     }
     if (state.failures > 0 || state.versionId !== version.id) return { kind: 'deliver' };
     return this.#verified === JSON.stringify(spec) ? { kind: 'nothing' } : { kind: 'verify' };

@@ -106,9 +106,10 @@ export function createAcmeIssuer({
   };
 }
 
-/** At `finalize` only a verdict of the CA says so: a request whose answer is lost may have been heard. */
-function isNothingIssued({ code }: CertplaneError, step: AcmeStep): boolean {
-  if (step === 'finalize') return code === 'acme.challenge-failed' || code === 'acme.order-invalid';
+/** From `finalize` on only a verdict of the CA says so: a request whose answer is lost may have been heard. */
+function isNothingIssued({ code, problem }: CertplaneError, step: AcmeStep): boolean {
+  if (code === 'acme.challenge-failed') return true;
+  if (code === 'acme.order-invalid') return problem !== undefined;
   return acmeSteps.indexOf(step) < acmeSteps.indexOf('finalize');
 }
 

@@ -104,11 +104,11 @@ export async function wireControl(
   const budget = createBudget({ store, clock, limits: new Map() });
   const { concurrency } = config.issuance;
   const scheduler = createScheduler({ registry, issuers: new Map(), store, clock, log, concurrency, budget });
-  const sweeps = createSweeps({ registry, budget, scheduler, clock, log });
 
   // Where versions go: outputs, and terminators over the feed.
   const outputFor = createOutputFactory(clock, () => inForce.config.kubernetes ?? {});
   const deliverer = createDeliverer({ registry, outputFor, clock, log });
+  const sweeps = createSweeps({ registry, budget, waiting: [scheduler, deliverer], clock, log });
   const feedServer = createFeedServer({
     socketPath: join(run, 'feed.sock'),
     feed,

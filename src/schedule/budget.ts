@@ -4,7 +4,14 @@ import type { BudgetRecord } from '../core/records.ts';
 import { timeText } from '../core/time-text.ts';
 import { allRecords } from '../state/pages.ts';
 import { Serial } from '../core/serial.ts';
-import { certificateBuckets, failureBuckets, orderBuckets, type Ask, type Bucket, type IssuerLimits } from './limits.ts';
+import {
+  certificateBuckets,
+  failureBuckets,
+  orderBuckets,
+  type Ask,
+  type Bucket,
+  type IssuerLimits,
+} from './limits.ts';
 
 /** Why an issuer may not be asked now, and until when. */
 export interface Refused {

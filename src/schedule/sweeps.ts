@@ -17,7 +17,8 @@ export interface Sweep {
 export interface SweepDeps {
   readonly registry: Pick<Registry, 'purge'>;
   readonly budget: Pick<Budget, 'prune'>;
-  readonly scheduler: Pick<Scheduler, 'lookAgain'>;
+  /** What waits by the clock. */
+  readonly waiting: readonly Pick<Scheduler, 'lookAgain'>[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -28,7 +29,7 @@ export function createSweeps(deps: SweepDeps): Part {
 }
 
 export function standardSweeps(deps: SweepDeps): readonly Sweep[] {
-  const { registry, budget, scheduler, clock, log } = deps;
+  const { registry, budget, waiting, clock, log } = deps;
   return [
     {
       name: 'purge',
@@ -39,7 +40,14 @@ export function standardSweeps(deps: SweepDeps): readonly Sweep[] {
       },
     },
     { name: 'budgets', at: '47 3 * * *', run: async (signal) => void (await budget.prune(signal)) },
-    { name: 'clock', at: '* * * * *', run: async () => await Promise.resolve(scheduler.lookAgain()) },
+    {
+      name: 'clock',
+      at: '* * * * *',
+      run: async () => {
+        for (const one of waiting) one.lookAgain();
+        await Promise.resolve();
+      },
+    },
   ];
 }
 

@@ -25,8 +25,10 @@ export class Troubles {
     this.#log = log;
   }
 
+  /** One that was noted while the clock was ahead is over: no pause is longer than a minute (DESIGN §5.11). */
   get(id: CertificateId): Trouble | undefined {
-    return this.#all.get(id);
+    const trouble = this.#all.get(id);
+    return trouble !== undefined && trouble.at > this.#clock.now() + longestPauseMs ? undefined : trouble;
   }
 
   note(id: CertificateId, error: unknown): Trouble {

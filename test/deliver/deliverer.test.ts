@@ -13,6 +13,8 @@ import { Fleet, fingerprint, outputSpec } from './fleet.ts';
 import { issueVersion } from './issuing.ts';
 
 const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
 const failing = new CertplaneError('output.write-failed', 'It is down.');
 
 function fleet(): Fleet {
@@ -316,12 +318,14 @@ test('an outcome that cannot be kept is kept later, without delivering again', a
   world.registry.add('file/shop', [output]);
   const id = world.registry.issue('file/shop');
   world.registry.recordFailure = new CertplaneError('store.unavailable', 'The disk is full.');
-  await using _deliverer = await world.start();
+  await using deliverer = await world.start();
   await world.clock.advance(5 * minute);
   assert.equal(world.registry.state('file/shop', output), undefined);
   assert.ok(world.logged.some((line) => line.level === 'error' && line['code'] === 'store.unavailable'));
+  await world.clock.advance(8 * hour);
   world.registry.recordFailure = undefined;
-  await world.clock.advance(10 * minute);
+  deliverer.lookAgain(); // as every minute: there is room again, and nobody waits for the ladder's next step
+  await settle();
   assert.equal(world.registry.state('file/shop', output)?.versionId, id);
   assert.deepEqual(world.place(output).deliveries, [id]);
 });
@@ -363,30 +367,28 @@ test('never (§5.10): stopping ends what hangs and what waits, and nothing runs 
   assert.equal(world.registry.recorded.length, recorded, 'being stopped is not a failure');
 });
 
-describe('never (§5.1): an older version over a newer one', () => {
-  const day = 24 * 60 * minute;
-
-  /** Version 1 is in the backup, version 2 was delivered after it; then the backup is restored. */
-  async function restored(lifetimes: [number, number] = [90 * day, 90 * day]) {
-    const world = fleet();
-    const output = outputSpec('a');
-    world.registry.add('file/shop', [output]);
-    const first = world.registry.issue('file/shop', lifetimes[0]);
-    let backup: ReturnType<typeof world.registry.entry>;
-    {
-      await using _before = await world.start();
-      await settle();
-      backup = world.registry.entry('file/shop');
-      await world.clock.advance(day);
-      world.registry.issue('file/shop', lifetimes[1]);
-      await settle();
-    }
-    const { held } = world.place(output);
-    assert.ok(backup !== undefined && held !== undefined && held !== fingerprint(first));
-    world.registry.restore(backup);
-    return { world, output, newer: held };
+/** Version 1 is in the backup, version 2 was delivered after it; then the backup is restored. */
+async function restored(lifetimes: [number, number] = [90 * day, 90 * day]) {
+  const world = fleet();
+  const output = outputSpec('a');
+  world.registry.add('file/shop', [output]);
+  const first = world.registry.issue('file/shop', lifetimes[0]);
+  let backup: ReturnType<typeof world.registry.entry>;
+  {
+    await using _before = await world.start();
+    await settle();
+    backup = world.registry.entry('file/shop');
+    await world.clock.advance(day);
+    world.registry.issue('file/shop', lifetimes[1]);
+    await settle();
   }
+  const { held } = world.place(output);
+  assert.ok(backup !== undefined && held !== undefined && held !== fingerprint(first));
+  world.registry.restore(backup);
+  return { world, output, newer: held };
+}
 
+describe('never (§5.1): an older version over a newer one', () => {
   test('after the restore of an older backup the newer certificate stays, and it is said why', async () => {
     const { world, output, newer } = await restored();
     await using _after = await world.start();
@@ -465,7 +467,28 @@ describe('never (§5.1): an older version over a newer one', () => {
   });
 });
 
-test('never (§5.11): a clock that is set back does not put a retry off for a year', async () => {
+test('never (§5.11): a clock that is set back does not put a retry off, by a year or by some hours', async () => {
+  for (const ahead of [365 * day, 5 * hour]) {
+    const world = fleet();
+    const output = outputSpec('a');
+    world.place(output).behaviour = failing;
+    world.registry.add('file/shop', [output]);
+    world.registry.issue('file/shop');
+    await using deliverer = await world.start();
+    await settle();
+    await world.clock.jumpTo(world.clock.now() - ahead);
+    assert.equal(world.place(output).deliveries.length, 1);
+    deliverer.lookAgain(); // as every minute
+    await settle();
+    assert.equal(world.place(output).deliveries.length, 2);
+    assert.equal(world.registry.state('file/shop', output)?.retryAt, world.clock.now() + 10 * minute);
+    deliverer.lookAgain();
+    await settle();
+    assert.equal(world.place(output).deliveries.length, 2, 'a look is no attempt');
+  }
+});
+
+test('never (§5.11): also without a look, any change makes it try', async () => {
   const world = fleet();
   const output = outputSpec('a');
   world.place(output).behaviour = failing;

@@ -6,7 +6,12 @@ import { CertplaneError } from '../../src/core/errors.ts';
 import type { Log, LogFields } from '../../src/core/ports/log.ts';
 import type { DeliverableVersion, HeldCertificate, Output } from '../../src/core/ports/output.ts';
 import type { CertificateRecord, OutputState, VersionRecord } from '../../src/core/records.ts';
-import { createDeliverer, type DeliveryEntry, type DeliveryRegistry } from '../../src/deliver/deliverer.ts';
+import {
+  createDeliverer,
+  type Deliverer,
+  type DeliveryEntry,
+  type DeliveryRegistry,
+} from '../../src/deliver/deliverer.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 
 const day = 86_400_000;
@@ -189,7 +194,7 @@ export class Fleet {
   }
 
   /** A deliverer as after a start of the process; `await using` it. */
-  async start(): Promise<AsyncDisposable> {
+  async start(): Promise<Deliverer> {
     const deliverer = createDeliverer({
       registry: this.registry,
       outputFor: (spec) => this.real ?? this.#output(spec),

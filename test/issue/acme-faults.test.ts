@@ -273,9 +273,10 @@ test('an order that becomes invalid carries the subproblems of the CA and names 
     status: 'invalid',
     error: ca.problem('compound', 'two errors', { subproblems }),
   });
-  const { error, scope } = failed(await drive(setting.create(), setting.request(), { ...setting, from: state }));
+  const end = failed(await drive(setting.create(), setting.request(), { ...setting, from: state }));
+  const { error, scope, nothingIssued } = end;
   assert.equal(error.code, 'acme.order-invalid');
-  assert.equal(scope, 'certificate');
+  assert.deepEqual([scope, nothingIssued], ['certificate', true]);
   assert.match(error.message, /shop\.example\.com: caa, "CAA forbids it", www\.example\.com: dns, "SERVFAIL"/);
   assert.equal(error.problem?.subproblems?.length, 2);
 });
@@ -285,9 +286,10 @@ test('a challenge that fails names its host with the words of the CA', async () 
   const state = await stateAt(setting, 'finalize');
   const challengeError = setting.ca.problem('unauthorized', 'got \u001b[31mthe\nwrong answer', { status: 403 });
   Object.assign(setting.ca.orders[0] ?? {}, { status: 'invalid', authorization: 'invalid', challengeError });
-  const { error, scope } = failed(await drive(setting.create(), setting.request(), { ...setting, from: state }));
+  const end = failed(await drive(setting.create(), setting.request(), { ...setting, from: state }));
+  const { error, scope, nothingIssued } = end;
   assert.equal(error.code, 'acme.challenge-failed');
-  assert.equal(scope, 'certificate');
+  assert.deepEqual([scope, nothingIssued], ['certificate', true]);
   assert.ok(error.message.includes('shop.example.com (unauthorized, "got [31mthe wrong answer")'), error.message);
 });
 
@@ -324,8 +326,9 @@ test('an order that is processed for ever is given up after 15 min; Retry-After 
     if (result.kind === 'continue' && result.waitUntil !== undefined)
       waits.push((result.waitUntil - setting.clock.now()) / second);
   };
-  const { error } = failed(await drive(setting.create(), setting.request(), { ...setting, from: state, after }));
-  assert.equal(error.code, 'acme.order-invalid');
+  const end = failed(await drive(setting.create(), setting.request(), { ...setting, from: state, after }));
+  assert.equal(end.error.code, 'acme.order-invalid');
+  assert.equal(end.nothingIssued, false, 'it may still issue');
   assert.deepEqual(
     waits,
     Array.from({ length: 8 }, () => 120),
@@ -442,7 +445,8 @@ test('a saved state that cannot be read fails the order instead of guessing', as
     { step: 'finalize', data: { order: 'half' } },
     { step: 'collect', data: {} },
   ]) {
-    const { error } = failed(await drive(setting.create(), setting.request(), { ...setting, from }));
+    const { error, nothingIssued } = failed(await drive(setting.create(), setting.request(), { ...setting, from }));
     assert.equal(error.code, 'acme.order-invalid');
+    assert.equal(nothingIssued, false, 'nobody can say what it had come to');
   }
 });

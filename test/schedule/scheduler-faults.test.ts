@@ -199,3 +199,22 @@ test('never (§5.5): a CA that is down is asked less and less often, although th
   await clock.advance(day);
   assert.equal(ca.issued.length, 40);
 });
+
+test('never (§5.11): a full disk that was met while the clock was ahead is not waited for until that time comes', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, store, issuers: [new ScriptedIssuer('ca', ca)] });
+  const right = clock.now();
+  await clock.jumpTo(right + 365 * day);
+  store.beforeWrite = (_, kind) => {
+    if (kind === 'order') throw new Error('ENOSPC');
+  };
+  await now.apply(spec('file/a'));
+  await settle();
+  store.beforeWrite = undefined;
+  await clock.jumpTo(right);
+  now.scheduler.lookAgain(); // as every minute
+  await settle();
+  assert.equal(now.registry.entry('file/a')?.current?.number, 1);
+});

@@ -68,10 +68,10 @@ test('purge, budgets and a look at the clock recur', async () => {
   const deps: SweepDeps = {
     registry: { purge: async (now) => await Promise.resolve(called.push(`purge ${now === clock.now()}`)) },
     budget: { prune: async () => await Promise.resolve(called.push('prune')) },
-    scheduler: { lookAgain: () => void called.push('look') },
+    waiting: ['scheduler', 'deliverer'].map((name) => ({ lookAgain: () => void called.push(name) })),
     clock,
     log: silentLog,
   };
   for (const sweep of standardSweeps(deps)) await sweep.run(signal);
-  assert.deepEqual(called, ['purge true', 'prune', 'look']);
+  assert.deepEqual(called, ['purge true', 'prune', 'scheduler', 'deliverer']);
 });
