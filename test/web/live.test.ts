@@ -93,6 +93,14 @@ test('a renewal that fails shows the failure and the document of the certificate
   await site.page.getByText('no valid A records found for static.shop.example.com').waitFor();
 });
 
+test('a renewal that has to wait says for what', needs, async () => {
+  const now = Date.now();
+  await using site = await openSite({ certificates: [failingCertificate(now)] });
+  await site.open('/certificates/file%2Fshop');
+  await site.page.getByRole('button', { name: 'Renew now' }).click();
+  await site.page.getByText('The renewal is asked for and waits. After 6 failures in a row, once a day.').waitFor();
+});
+
 test('a viewer is not offered to renew', needs, async () => {
   await using site = await openSite({
     certificates: [shortLived('route/hello.localhost', Date.now(), 1)],

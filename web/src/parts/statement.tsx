@@ -21,6 +21,13 @@ export function Statement({ certificate, renewal }: StatementProps) {
         <span className="server-text">{certificate.sentence}</span>
       </p>
       {certificate.progress !== null && <Progress progress={certificate.progress} />}
+      {renewal.state.step === 'running' && certificate.progress === null && (
+        <div className="late">
+          <NoticeBox tone="busy" icon="clock">
+            The renewal is asked for and waits. {certificate.nextActionReason.message}
+          </NoticeBox>
+        </div>
+      )}
       <Outcome renewal={renewal} />
     </div>
   );
