@@ -8,6 +8,8 @@ const statAsync = promisify(stat);
 
 /** Standard output, opened by whoever started the process. */
 const standardOutput = 1;
+/** PIPE_BUF: what the kernel writes to a pipe as one. More than that is mixed with what other workers write when it is full. */
+const atomicBytes = 4_096;
 /** Lines wait at most this long for others to go out with. */
 const gatherMs = 200;
 /** More than this waiting for a slow disk is dropped, and counted. */
@@ -67,7 +69,9 @@ export class LineWriter {
       const lines = this.#waiting;
       this.#waiting = [];
       try {
-        await writeAll(await this.#target(), Buffer.from(lines.join('')));
+        const target = await this.#target();
+        const pieces = target === standardOutput ? inPieces(lines) : [lines.join('')];
+        for (const piece of pieces) await writeAll(target, Buffer.from(piece));
         this.#troubled = false;
       } catch (error) {
         this.#trouble(`The access log cannot be written: ${error instanceof Error ? error.message : String(error)}`);
@@ -97,6 +101,24 @@ export class LineWriter {
     this.#troubled = true;
     this.#options.onTrouble(message);
   }
+}
+
+/** Whole lines that go out together, as many as are written as one; a line that is longer is alone. */
+function inPieces(lines: readonly string[]): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  let bytes = 0;
+  for (const line of lines) {
+    const length = Buffer.byteLength(line);
+    if (bytes + length > atomicBytes && piece !== '') {
+      pieces.push(piece);
+      piece = '';
+      bytes = 0;
+    }
+    piece += line;
+    bytes += length;
+  }
+  return piece === '' ? pieces : [...pieces, piece];
 }
 
 async function isSame(handle: FileHandle, file: string): Promise<boolean> {
