@@ -18,7 +18,7 @@ export interface ReceptionDeps {
   /** A passthrough route's backend for the host. */
   passthroughFor(host: string): string | undefined;
   /** Sockets are given away paused, with `firstBytes` read from them. Errors are theirs from then on. */
-  passThrough(socket: Socket, backend: string, firstBytes: Buffer, peer: Peer): void;
+  passThrough(socket: Socket, to: { backend: string; host: string }, firstBytes: Buffer, peer: Peer): void;
   secure(socket: Socket, hello: ClientHello, firstBytes: Buffer, peer: Peer): void;
   /** `firstBytes`: absent when nothing has been read; the socket is as it was accepted then. */
   serveHttp(socket: Socket, peer: Peer, firstBytes?: Buffer): void;
@@ -141,7 +141,8 @@ export class Reception implements ArrivalEnd {
   #dispatch(socket: Socket, hello: ClientHello, firstBytes: Buffer, peer: Peer): void {
     const host = hello.serverName ?? this.#settings.defaultHost;
     const backend = host === undefined ? undefined : this.#deps.passthroughFor(host);
-    if (backend !== undefined) this.#deps.passThrough(socket, backend, firstBytes, peer);
+    if (host !== undefined && backend !== undefined)
+      this.#deps.passThrough(socket, { backend, host }, firstBytes, peer);
     else if (this.#limits.admitHandshake()) this.#deps.secure(socket, hello, firstBytes, peer);
     else socket.destroy();
   }

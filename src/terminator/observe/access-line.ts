@@ -1,5 +1,6 @@
-/** One request as a line of the access log. */
+/** One request, or one tunnel, as a line of the access log. */
 import type { ExchangeRecord } from '../proxy/record.ts';
+import type { TunnelFailure, TunnelSummary } from '../tcp/tcp-front.ts';
 
 /** A path or agent longer than this is cut. */
 const longest = 2_000;
@@ -30,6 +31,31 @@ export function jsonLine(record: ExchangeRecord, at: number): string {
     referer: cut(valueOf(headers, 'referer')),
     userAgent: cut(valueOf(headers, 'user-agent')),
     traceId: record.traceId,
+  })}\n`;
+}
+
+/** `at`: when the connection was on its way to its backend. */
+export function tunnelLine(tunnel: TunnelSummary | TunnelFailure, at: number): string {
+  const { client, kind, host, backend, durationMs } = tunnel;
+  const outcome =
+    'failure' in tunnel
+      ? { failure: tunnel.failure }
+      : {
+          bytesIn: tunnel.receivedBytes,
+          bytesOut: tunnel.sentBytes,
+          endpoint: tunnel.endpoint,
+          end: tunnel.reason,
+        };
+  return `${JSON.stringify({
+    time: new Date(at).toISOString(),
+    client: client.address,
+    protocol: kind,
+    tls: client.tls?.version,
+    host,
+    durationMs: round(durationMs),
+    backend,
+    ...outcome,
+    clientSubject: client.tls?.identity?.subject,
   })}\n`;
 }
 

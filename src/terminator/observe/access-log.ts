@@ -1,6 +1,7 @@
 import type { AccessLog } from '../../core/terminator.ts';
 import type { ExchangeRecord } from '../proxy/record.ts';
-import { combinedLine, jsonLine } from './access-line.ts';
+import type { TunnelFailure, TunnelSummary } from '../tcp/tcp-front.ts';
+import { combinedLine, jsonLine, tunnelLine } from './access-line.ts';
 import { LineWriter } from './line-writer.ts';
 
 export interface AccessLogDeps {
@@ -38,9 +39,20 @@ export class AccessLogWriter {
   exchange(record: ExchangeRecord): void {
     const settings = this.#settings;
     if (settings === undefined) return;
-    if (settings.sample < 1 && record.status < 500 && this.#deps.random() >= settings.sample) return;
+    if (record.status < 500 && this.#isLeftOut(settings)) return;
     const at = this.#deps.now() - record.durationMs;
     this.#writer?.write(settings.format === 'json' ? jsonLine(record, at) : combinedLine(record, at));
+  }
+
+  /** Apache's format is about requests and has no place for it. */
+  tunnel(tunnel: TunnelSummary | TunnelFailure): void {
+    const settings = this.#settings;
+    if (settings?.format !== 'json' || (!('failure' in tunnel) && this.#isLeftOut(settings))) return;
+    this.#writer?.write(tunnelLine(tunnel, this.#deps.now() - tunnel.durationMs));
+  }
+
+  #isLeftOut({ sample }: AccessLog): boolean {
+    return sample < 1 && this.#deps.random() >= sample;
   }
 
   /** Resolves when everything is written. */

@@ -1,6 +1,7 @@
 /** What becomes of requests, for those who have asked: metrics and the access log. */
 import type { TerminatorSettings } from '../../core/terminator.ts';
 import type { ExchangeRecord } from '../proxy/record.ts';
+import type { TunnelFailure, TunnelSummary } from '../tcp/tcp-front.ts';
 import { AccessLogWriter, type AccessLogDeps } from './access-log.ts';
 import { Counters } from './counters.ts';
 
@@ -27,6 +28,11 @@ export class Observer {
         log(record);
       };
     else this.onExchange = metrics !== undefined ? count : accessLog !== undefined ? log : undefined;
+  }
+
+  /** A tunnel is over, or could not be made; for the access log alone. */
+  tunnel(tunnel: TunnelSummary | TunnelFailure): void {
+    this.#log.tunnel(tunnel);
   }
 
   /** Resolves when everything is written. */

@@ -128,7 +128,8 @@ export class DataPlane {
         this.counters.handshake(tls);
         const host = tls.serverName ?? this.#settings.settings.defaultHost;
         const backend = host === undefined ? undefined : this.#byteRoutes.tcpFor(host);
-        if (backend !== undefined) this.#tcp.terminate(socket, backend, peer);
+        if (host !== undefined && backend !== undefined)
+          this.#tcp.terminate(socket, { backend, host }, { ...peer, tls });
         else if (alpn === 'h2') {
           this.#http2.accept(socket, { ...peer, tls });
           if (this.#draining) this.#http2.goAway();
@@ -140,12 +141,18 @@ export class DataPlane {
     this.#tcp = new TcpFront({
       backends: this.#backends,
       tunnelIdleMs: () => this.#timeouts.tunnelIdleMs,
-      onClosed: (tunnel) => this.counters.tunnel(tunnel),
-      onBackendFailure: (backend, failure, detail) => this.#backendFailed(backend, failure, detail),
+      onClosed: (tunnel) => {
+        this.counters.tunnel(tunnel);
+        observer.tunnel(tunnel);
+      },
+      onBackendFailure: (failed) => {
+        this.#backendFailed(failed.backend, failed.failure, failed.detail);
+        observer.tunnel(failed);
+      },
     });
     this.#reception = new Reception(options.settings.settings, {
       passthroughFor: (host) => this.#byteRoutes.passthroughFor(host),
-      passThrough: (socket, backend, firstBytes, peer) => this.#tcp.passThrough(socket, backend, firstBytes, peer),
+      passThrough: (socket, to, firstBytes, peer) => this.#tcp.passThrough(socket, to, firstBytes, peer),
       secure: (socket, hello, firstBytes, peer) => this.#tls.accept(socket, hello, firstBytes, peer),
       serveHttp: (socket, peer, firstBytes) => this.#http1.http.accept(socket, peer, firstBytes),
       onFailure: (reason) => this.counters.handshakeFailed(reason),

@@ -1,16 +1,25 @@
 /** TLS to TCP, and TLS passed through: bytes between a client and a backend. */
 import type { Socket } from 'node:net';
-import type { Peer } from '../accept/peer.ts';
+import type { Connection } from '../proxy/exchange.ts';
 import type { BackendFailure, Backends } from '../upstream/backend.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
 
-/** What is told of a tunnel when it is over. */
-export interface TunnelSummary {
-  readonly kind: 'tcp' | 'passthrough';
+/** Where a client wants to go. */
+export interface TunnelTarget {
   readonly backend: string;
+  /** The server name that led there, or the default host. */
+  readonly host: string;
+}
+
+interface TunnelStart extends TunnelTarget {
+  readonly kind: 'tcp' | 'passthrough';
+  readonly client: Connection;
+}
+
+/** What is told of a tunnel when it is over. */
+export interface TunnelSummary extends TunnelStart {
   /** `10.0.0.2:5432` */
   readonly endpoint: string;
-  readonly peer: Peer;
   /** Bytes from the client, and to it. */
   readonly receivedBytes: number;
   readonly sentBytes: number;
@@ -18,13 +27,19 @@ export interface TunnelSummary {
   readonly reason: TunnelEnd;
 }
 
+/** What is told of a client that no endpoint could be connected for; its connection is closed. */
+export interface TunnelFailure extends TunnelStart {
+  readonly durationMs: number;
+  readonly failure: BackendFailure;
+  readonly detail: string;
+}
+
 export interface TcpFrontDeps {
   readonly backends: Pick<Backends, 'connect'>;
   /** Silence in both directions after which a tunnel is ended; 0: never. */
   tunnelIdleMs(): number;
   onClosed(tunnel: TunnelSummary): void;
-  /** No endpoint could be connected; the client's connection is closed. */
-  onBackendFailure(backend: string, failure: BackendFailure, detail: string): void;
+  onBackendFailure(failure: TunnelFailure): void;
   /** Calls `tick` every `ms` until the function returned is called; real timers by default. */
   readonly every?: (ms: number, tick: () => void) => () => void;
   /** Milliseconds that never go back. */
@@ -60,13 +75,13 @@ export class TcpFront {
   }
 
   /** `socket`: a client whose handshake is done. It is ours from here on; so are its errors. */
-  terminate(socket: Socket, backend: string, peer: Peer): void {
-    this.#connect(socket, undefined, { kind: 'tcp', backend, peer });
+  terminate(socket: Socket, target: TunnelTarget, client: Connection): void {
+    this.#connect(socket, undefined, { ...target, kind: 'tcp', client });
   }
 
   /** `firstBytes`: what has been read from the client, its ClientHello. */
-  passThrough(socket: Socket, backend: string, firstBytes: Buffer, peer: Peer): void {
-    this.#connect(socket, firstBytes, { kind: 'passthrough', backend, peer });
+  passThrough(socket: Socket, target: TunnelTarget, firstBytes: Buffer, client: Connection): void {
+    this.#connect(socket, firstBytes, { ...target, kind: 'passthrough', client });
   }
 
   /** Ends every tunnel, now. */
@@ -75,14 +90,11 @@ export class TcpFront {
     for (const { tunnel } of this.#open) tunnel.destroy('stopped');
   }
 
-  #connect(
-    client: Socket,
-    firstBytes: Buffer | undefined,
-    what: Pick<TunnelSummary, 'kind' | 'backend' | 'peer'>,
-  ): void {
+  #connect(client: Socket, firstBytes: Buffer | undefined, what: TunnelStart): void {
     // The client's end closes nothing but its own direction.
     client.allowHalfOpen = true;
     const deps = this.#deps;
+    const startedAt = this.#now();
     let connecting: { abort(): void } | undefined;
     const settle = (): void => {
       this.#connecting.delete(abandon);
@@ -96,15 +108,15 @@ export class TcpFront {
     client.on('error', destroy);
     client.on('close', abandon);
     this.#connecting.add(abandon);
-    connecting = deps.backends.connect(what.backend, what.peer, {
+    connecting = deps.backends.connect(what.backend, what.client, {
       onConnected: (socket, endpoint) => {
         settle();
         if (client.destroyed) socket.destroy();
-        else this.#join(client, socket, firstBytes, { ...what, endpoint });
+        else this.#join(client, socket, firstBytes, { ...what, endpoint, startedAt });
       },
       onFailure: (failure, detail) => {
         settle();
-        deps.onBackendFailure(what.backend, failure, detail);
+        deps.onBackendFailure({ ...what, durationMs: this.#now() - startedAt, failure, detail });
         client.destroy();
       },
     });
@@ -114,16 +126,15 @@ export class TcpFront {
     client: Socket,
     backend: Socket,
     firstBytes: Buffer | undefined,
-    what: Pick<TunnelSummary, 'kind' | 'backend' | 'peer' | 'endpoint'>,
+    { startedAt, ...what }: TunnelStart & { readonly endpoint: string; readonly startedAt: number },
   ): void {
-    const startedAt = this.#now();
     const tunnel = new Tunnel(client, backend, firstBytes, (reason) => {
       this.#open.delete(open);
       if (this.#open.size === 0) this.#stop();
       const { receivedBytes, sentBytes } = tunnel;
       this.#deps.onClosed({ ...what, receivedBytes, sentBytes, durationMs: this.#now() - startedAt, reason });
     });
-    const open: Open = { tunnel, quietSince: startedAt };
+    const open: Open = { tunnel, quietSince: this.#now() };
     this.#open.add(open);
     this.#stopLooking ??= this.#every(lookEveryMs, () => this.#look());
   }

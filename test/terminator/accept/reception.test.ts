@@ -49,7 +49,7 @@ async function startDesk(settings: Settings, protocol: 'https' | 'http' = 'https
   let taken = 0;
   const deps: ReceptionDeps = {
     passthroughFor: (host) => (host === 'through.test' ? 'far' : undefined),
-    passThrough: (socket, backend, firstBytes, peer) =>
+    passThrough: (socket, { backend }, firstBytes, peer) =>
       void served.push({ how: 'passthrough', peer, socket, firstBytes, backend }),
     secure: (socket, hello, firstBytes, peer) => void served.push({ how: 'tls', peer, socket, firstBytes, hello }),
     serveHttp: (socket, peer, firstBytes) => void served.push({ how: 'http', peer, socket, firstBytes }),

@@ -69,6 +69,36 @@ test('a JSON line says who asked for what, who answered and how long that took, 
   });
 });
 
+test('a tunnel is a JSON line of its own, also one that reached nobody, and none where the format is about requests', async () => {
+  await using dir = await tempDir();
+  const start = { kind: 'tcp', backend: 'db', host: 'db.test', client: connection, durationMs: 1_500 } as const;
+  const closed = { ...start, endpoint: '10.0.0.2:5432', receivedBytes: 7, sentBytes: 9, reason: 'closed' } as const;
+  const failed = { ...start, kind: 'passthrough', failure: 'backend-refused', detail: 'ECONNREFUSED' } as const;
+  const deps = { now: () => 1_000_001_500, random: () => 0.5, onTrouble: assert.fail };
+  const logged = async (format: 'json' | 'combined', sample: number): Promise<string[]> => {
+    const file = dir.join(`${format} ${sample}`);
+    const observer = new Observer(deps, { metrics: undefined, accessLog: { format, file, sample } });
+    observer.tunnel(closed);
+    observer.tunnel(failed);
+    await observer.close();
+    return (await readFile(file, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+  };
+  const both = (await logged('json', 1)).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const common = {
+    time: '1970-01-12T13:46:40.000Z',
+    client: '192.0.2.7',
+    host: 'db.test',
+    durationMs: 1500,
+    backend: 'db',
+  };
+  assert.deepEqual(both, [
+    { ...common, protocol: 'tcp', bytesIn: 7, bytesOut: 9, endpoint: '10.0.0.2:5432', end: 'closed' },
+    { ...common, protocol: 'passthrough', failure: 'backend-refused' },
+  ]);
+  assert.equal((await logged('json', 0.1)).length, 1);
+  assert.deepEqual(await logged('combined', 1), []);
+});
+
 test('a combined line is what log readers expect', () => {
   assert.equal(
     combinedLine(record(), at),

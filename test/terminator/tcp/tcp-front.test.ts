@@ -6,7 +6,7 @@ import test from 'node:test';
 import { connect as tlsConnect, createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls';
 import type { Peer } from '../../../src/terminator/accept/peer.ts';
 import { TcpFront, type TunnelSummary } from '../../../src/terminator/tcp/tcp-front.ts';
-import type { BackendFailure, Backends, ConnectEvents } from '../../../src/terminator/upstream/backend.ts';
+import type { Backends, ConnectEvents } from '../../../src/terminator/upstream/backend.ts';
 import { TestCa } from '../../support/test-ca.ts';
 import { until } from '../../support/until.ts';
 
@@ -18,6 +18,8 @@ const peer: Peer = {
   localPort: 443,
   trusted: false,
 };
+
+const db = { backend: 'db', host: 'db.test' };
 
 interface Stage extends AsyncDisposable {
   readonly front: TcpFront;
@@ -90,8 +92,7 @@ async function stage(options: StageOptions = {}): Promise<Stage> {
     backends: events,
     tunnelIdleMs: () => made.idleMs,
     onClosed: (summary) => void made.summaries.push(summary),
-    onBackendFailure: (backend: string, failure: BackendFailure, detail) =>
-      void made.failures.push(`${backend} ${failure} ${detail}`),
+    onBackendFailure: ({ backend, failure, detail }) => void made.failures.push(`${backend} ${failure} ${detail}`),
     now: () => made.now,
     every: (_ms, run) => {
       tick = run;
@@ -141,7 +142,7 @@ async function readAll(socket: Socket): Promise<Buffer> {
 test('bytes go both ways, the first ones before all others, and each side ends in its own time', async () => {
   await using on = await stage();
   const [client, ours] = await on.client();
-  on.front.passThrough(ours, 'db', Buffer.from('hello '), peer);
+  on.front.passThrough(ours, db, Buffer.from('hello '), peer);
   client.end('world');
   const backend = await on.backend();
   assert.equal((await readAll(backend)).toString(), 'hello world');
@@ -156,7 +157,8 @@ test('bytes go both ways, the first ones before all others, and each side ends i
       kind: 'passthrough',
       backend: 'db',
       endpoint: 'endpoint',
-      peer,
+      client: peer,
+      host: 'db.test',
       receivedBytes: 11,
       sentBytes: 7,
       durationMs: 0,
@@ -169,7 +171,7 @@ test('bytes go both ways, the first ones before all others, and each side ends i
 test('a backend that ends first leaves the client its direction', async () => {
   await using on = await stage();
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   const backend = await on.backend();
   backend.end('bye');
   assert.equal((await readAll(client)).toString(), 'bye');
@@ -181,7 +183,7 @@ test('a backend that ends first leaves the client its direction', async () => {
 test('a slow reader holds up the sender, and gets everything', async () => {
   await using on = await stage();
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   const backend = await on.backend();
   const block = randomBytes(1 << 20);
   const total = 24;
@@ -216,7 +218,7 @@ test('a slow reader holds up the sender, and gets everything', async () => {
 test('a side that breaks is a reset for the other one', async () => {
   await using on = await stage();
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   const backend = await on.backend();
   client.write('half of someth');
   await once(backend, 'data');
@@ -226,7 +228,7 @@ test('a side that breaks is a reset for the other one', async () => {
   await until(() => on.summaries[0]?.reason === 'client-reset');
 
   const [second, secondOurs] = await on.client();
-  on.front.terminate(secondOurs, 'db', peer);
+  on.front.terminate(secondOurs, db, peer);
   const secondBackend = await on.backend(2);
   const reset = once(second, 'error') as Promise<[NodeJS.ErrnoException]>;
   secondBackend.resetAndDestroy();
@@ -238,8 +240,8 @@ test('a tunnel without a byte for too long is ended, one that moves is not', asy
   await using on = await stage();
   const [quiet, quietOurs] = await on.client();
   const [busy, busyOurs] = await on.client();
-  on.front.terminate(quietOurs, 'db', peer);
-  on.front.terminate(busyOurs, 'db', peer);
+  on.front.terminate(quietOurs, db, peer);
+  on.front.terminate(busyOurs, db, peer);
   const backend = await on.backend(2);
   backend.resume();
   on.backends[0]?.resume();
@@ -273,7 +275,7 @@ test('without a backend the client is closed, and the reason is told', async () 
     connect: (events) => setImmediate(() => events.onFailure('backend-refused', 'ECONNREFUSED')),
   });
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   await readAll(client);
   assert.deepEqual(on.failures, ['db backend-refused ECONNREFUSED']);
   assert.deepEqual(on.summaries, []);
@@ -283,14 +285,14 @@ test('a client that leaves while its backend is being connected aborts that', as
   let late: ConnectEvents | undefined;
   await using on = await stage({ connect: (events) => void (late = events) });
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   ours.resume();
   client.resetAndDestroy();
   await until(() => on.aborted === 1);
   assert.ok(late !== undefined);
   assert.equal(on.front.size, 0);
   const [, second] = await on.client();
-  on.front.terminate(second, 'db', peer);
+  on.front.terminate(second, db, peer);
   on.front.destroy();
   assert.deepEqual([on.aborted, second.destroyed], [2, true]);
 });
@@ -298,7 +300,7 @@ test('a client that leaves while its backend is being connected aborts that', as
 test('destroy ends all tunnels', async () => {
   await using on = await stage();
   const [client, ours] = await on.client();
-  on.front.terminate(ours, 'db', peer);
+  on.front.terminate(ours, db, peer);
   await on.backend();
   await until(() => on.front.size === 1);
   on.front.destroy();
@@ -312,7 +314,7 @@ test('inside TLS: bytes, and the end of one direction alone', async () => {
   const { fullchainPem: cert, keyPem: key } = await ca.issue({ dnsNames: ['db.test'] });
   const [raw, ours] = await on.client();
   const ourTls = new TLSSocket(ours, { isServer: true, secureContext: createSecureContext({ cert, key }) });
-  ourTls.once('secure', () => on.front.terminate(ourTls, 'db', peer));
+  ourTls.once('secure', () => on.front.terminate(ourTls, db, peer));
   const client = tlsConnect({ socket: raw, servername: 'db.test', ca: ca.certPem });
   client.allowHalfOpen = true;
   await once(client, 'secureConnect');
@@ -340,7 +342,7 @@ test('passed through: the handshake is the backend’s own', async () => {
   const [raw, ours] = await on.client();
   ours.once('data', (chunk: Buffer) => {
     ours.pause();
-    on.front.passThrough(ours, 'db', chunk, peer);
+    on.front.passThrough(ours, db, chunk, peer);
   });
   const client = tlsConnect({ socket: raw, servername: 'far.test', ca: ca.certPem });
   await once(client, 'secureConnect');
