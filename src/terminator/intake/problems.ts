@@ -44,11 +44,14 @@ export class Problems {
 
   /** By code, in the order in which they began; of very many of one code, some, and how many more there are. */
   list(): readonly TerminatorProblem[] {
-    return [...Map.groupBy(this.#list.values(), ({ code }) => code)].flatMap(([code, problems]) => {
-      const [next, ...rest] = problems.slice(mostShown);
-      if (next === undefined || rest.length === 0) return problems;
-      const message = `There are ${rest.length + 1} more problems of this kind.`;
-      return [...problems.slice(0, mostShown), { code, message, since: next.since }];
-    });
+    const shown: TerminatorProblem[] = [];
+    for (const [code, problems] of Map.groupBy(this.#list.values(), (problem) => problem.code)) {
+      const more = problems.length - mostShown;
+      shown.push(...problems.slice(0, mostShown));
+      const next = problems[mostShown];
+      if (next !== undefined)
+        shown.push({ code, message: `There are ${more} more problems of this kind.`, since: next.since });
+    }
+    return shown;
   }
 }

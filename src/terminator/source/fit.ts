@@ -1,28 +1,45 @@
 /** Acknowledgements and reports within the bounds that control sets: one odd certificate must not keep all others untold. */
-import { reportBounds, type Acknowledgement, type ServedEntry, type ServedReport } from '../../core/feed.ts';
+import {
+  reportBounds,
+  type Acknowledgement,
+  type BackendReport,
+  type Refusal,
+  type ServedEntry,
+  type ServedReport,
+  type TerminatorProblem,
+} from '../../core/feed.ts';
 
 export function fitAcknowledgement(acknowledgement: Acknowledgement): Acknowledgement {
   return {
     ...acknowledgement,
-    refusals: acknowledgement.refusals.map((refusal) => ({ ...refusal, message: text(refusal.message) })),
+    refusals: acknowledgement.refusals.map(fitRefusal),
   };
 }
 
+function fitRefusal(refusal: Refusal): Refusal {
+  const { message } = refusal;
+  return message.length <= reportBounds.text ? refusal : { ...refusal, message: text(message) };
+}
+
 export function fitReport(report: ServedReport): ServedReport {
+  const { served, problems, backends } = report;
   return {
     ...report,
-    served: report.served.map(fitEntry),
-    problems: report.problems.slice(0, reportBounds.problems).map(({ subject, ...problem }) => ({
-      ...problem,
-      message: text(problem.message),
-      ...(subject === undefined ? {} : { subject: text(subject) }),
-    })),
-    backends: report.backends?.map((one) => ({
-      ...one,
-      backend: cut(one.backend, reportBounds.id),
-      endpoint: text(one.endpoint),
-    })),
+    served: served.map(fitEntry),
+    problems: problems.slice(0, reportBounds.problems).map(fitProblem),
+    backends: backends?.map(fitBackend),
   };
+}
+
+function fitProblem(problem: TerminatorProblem): TerminatorProblem {
+  const { message, subject } = problem;
+  const short = message.length <= reportBounds.text && (subject?.length ?? 0) <= reportBounds.text;
+  return short ? problem : { ...problem, message: text(message), subject: subject && text(subject) };
+}
+
+function fitBackend(one: BackendReport): BackendReport {
+  const short = one.backend.length <= reportBounds.id && one.endpoint.length <= reportBounds.text;
+  return short ? one : { ...one, backend: cut(one.backend, reportBounds.id), endpoint: text(one.endpoint) };
 }
 
 function fitEntry(entry: ServedEntry): ServedEntry {
