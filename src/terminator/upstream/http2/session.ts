@@ -51,6 +51,8 @@ export class Http2Session implements Pulsed {
   readonly #session: ClientHttp2Session;
   readonly #carriers = new Set<Http2Carrier>();
   readonly #limit: NodeJS.Timeout;
+  /** Runs while a PING is not answered. */
+  #silent: NodeJS.Timeout | undefined;
   #usable = false;
   #retired = false;
   #served = 0;
@@ -94,6 +96,7 @@ export class Http2Session implements Pulsed {
     });
     session.on('error', (error: NodeJS.ErrnoException) => (this.#problem = error.code ?? error.message));
     session.once('close', () => {
+      this.#trust();
       this.#retire();
       keeper.pulse.delete(this);
       keeper.onGone(this);
@@ -172,14 +175,13 @@ export class Http2Session implements Pulsed {
 
   /** A stream waited in vain: a connection that does not answer a PING either is of no use to the next one. */
   doubt(): void {
-    if (this.#retired || this.#session.destroyed) return;
+    if (this.#silent !== undefined || this.#retired || this.#session.destroyed) return;
     const { connectMs } = this.#keeper.limits();
-    const silent = setTimeout(() => {
+    this.#silent = setTimeout(() => {
       this.#problem = 'no answer to PING';
       this.#session.destroy();
     }, connectMs);
-    this.#session.ping(() => clearTimeout(silent));
-    this.#session.once('close', () => clearTimeout(silent));
+    this.#session.ping(() => this.#trust());
   }
 
   /** Streams under way go on. */
@@ -195,6 +197,11 @@ export class Http2Session implements Pulsed {
   beat(now: number): void {
     for (const carrier of this.#carriers) carrier.beat(now);
     if (this.#carriers.size === 0 && this.#usable && now - this.#lastAt > this.#idleMs) this.close();
+  }
+
+  #trust(): void {
+    clearTimeout(this.#silent);
+    this.#silent = undefined;
   }
 
   #retire(): void {

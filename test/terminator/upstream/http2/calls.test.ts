@@ -300,13 +300,35 @@ test('an answer may have as many header fields as fit into its size', async () =
 });
 
 test('a silent stream is given up, and a session that does not answer a PING either', async () => {
-  await using backend = await http2Backend((stream, headers, session) => {
-    if (headers[':path'] === '/dead') (session.socket as Duplex).pause();
-  });
+  await using backend = await http2Backend(() => undefined);
   await using backends = only(backend.port, { timeouts: { idleMs: 80, connectMs: 100 } });
   const silent = await send(backends, 'app');
   assert.deepEqual([silent.failure, silent.detail], ['backend-timeout', 'no byte in 80 ms']);
   assert.equal(backends.states()[0]?.open, 1, 'the session is alive');
+
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  await using dead = await rawBackend((socket) => socket.resume().write(settings));
+  await using others = only(Number(new URL(dead.url).port), { timeouts: { idleMs: 80, connectMs: 100 } });
+  assert.equal((await send(others, 'app')).failure, 'backend-timeout');
+  await until(() => others.states()[0]?.open === 0, { what: 'the end of the session' });
+});
+
+test('however many silent streams make a session doubtful, it is asked once at a time and keeps nothing of it', async () => {
+  const warnings: string[] = [];
+  const note = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', note);
+  let pings = 0;
+  await using backend = await http2Backend((_stream, _headers, session) => {
+    if (session.listenerCount('ping') === 0) session.on('ping', () => (pings += 1));
+  });
+  await using backends = only(backend.port, { timeouts: { idleMs: 80 } });
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => await send(backends, 'app')));
+  for (const { failure } of answers) assert.equal(failure, 'backend-timeout');
+  await until(() => pings > 0);
+  assert.equal((await send(backends, 'app')).failure, 'backend-timeout');
+  await until(() => pings > 1, { what: 'another question' });
+  process.off('warning', note);
+  assert.deepEqual([pings, warnings, backends.states()[0]?.open], [2, [], 1]);
 });
 
 test('a reader that is slow holds the stream up, and the others go on', async () => {
