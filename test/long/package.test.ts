@@ -71,6 +71,8 @@ suite('from a clean copy to the published package', { skip }, () => {
     await using second = spawnNpm(['start'], copy);
     await serves(second, copy, ports);
     assert.doesNotMatch(second.output, /web UI/);
+    const asked = await npm(['exec', '--no', '--', 'certplane', 'list', '--config', quickstartFile], { cwd: copy });
+    assert.match(asked.stdout, /^file\/hello +ready /m, 'the command line of the checkout, on its own Node.js');
     await stops(second, 'SIGTERM', second.pid);
   });
 
