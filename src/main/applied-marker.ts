@@ -5,6 +5,7 @@
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/model.ts';
+import { storeError } from '../store/sqlite-errors.ts';
 
 export interface AppliedMarker {
   readonly certificates: number;
@@ -18,11 +19,16 @@ function markerFile(dataDir: string): string {
   return join(dataDir, 'run', 'applied.json');
 }
 
+/** Throws `store.unavailable`. */
 export async function writeMarker(dataDir: string, { certificates, terminator }: AppliedMarker): Promise<void> {
   const file = markerFile(dataDir);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.next`, `${JSON.stringify({ certificates, terminator })}\n`, { mode: 0o600 });
-  await rename(`${file}.next`, file);
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.next`, `${JSON.stringify({ certificates, terminator })}\n`, { mode: 0o600 });
+    await rename(`${file}.next`, file);
+  } catch (error) {
+    throw storeError(error, file);
+  }
 }
 
 /** Undefined where there is none, or none that can be read: then the file alone says what is wanted. */

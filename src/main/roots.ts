@@ -3,12 +3,25 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { rootFile } from '../config/root-file.ts';
 import type { CaIssuer } from '../issue/ca-issuer.ts';
+import { storeError } from '../store/sqlite-errors.ts';
 
-/** Writes it unless it is there already, and whole or not at all: a client may read it meanwhile. Resolves its path. */
+/**
+ * Writes it unless it is there already, and whole or not at all: a client may read it meanwhile. Resolves its path.
+ * Throws `store.unavailable`.
+ */
 export async function writeRoot(dataDir: string, authority: CaIssuer, signal: AbortSignal): Promise<string> {
   const file = rootFile(dataDir, authority.name);
   const pem = await authority.rootPem(signal);
   if ((await present(file)) === pem) return file;
+  try {
+    await write(file, pem);
+  } catch (error) {
+    throw storeError(error, file);
+  }
+  return file;
+}
+
+async function write(file: string, pem: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.next`;
   await rm(next, { force: true });
@@ -21,7 +34,6 @@ export async function writeRoot(dataDir: string, authority: CaIssuer, signal: Ab
     await handle.close();
   }
   await rename(next, file);
-  return file;
 }
 
 async function present(file: string): Promise<string | undefined> {
