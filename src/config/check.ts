@@ -87,8 +87,8 @@ async function isRunnable(program: string, env: NodeJS.ProcessEnv): Promise<bool
 }
 
 async function checkAddresses(config: Config, problems: ProblemList): Promise<void> {
-  const { admin, metrics, terminator } = config;
-  for (const { path, listen } of listenersOf({ admin: admin.listen, metrics: metrics?.listen, terminator })) {
+  const listeners = { ...config, admin: config.admin.listen, metrics: config.metrics?.listen };
+  for (const { path, listen } of listenersOf(listeners)) {
     const code = await tryListen(listen);
     if (code === undefined) continue;
     const address = formatAddress(listen);

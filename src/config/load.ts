@@ -156,7 +156,7 @@ async function build(
       adminListen: fixed.adminListen,
       metrics: metrics?.terminator,
     });
-  checkListeners({ admin: written.adminListen, metrics: metrics?.listen, terminator: settings }, problems);
+  checkListeners({ admin: written.adminListen, metrics: metrics?.listen, terminator: settings, ...resolved }, problems);
 
   const needsKubernetes =
     kubernetesInput !== undefined ||
