@@ -14,14 +14,13 @@ interface WaitingPageProps {
 export function WaitingPage({ error, onRetry }: WaitingPageProps) {
   if (error === null) {
     return (
-      <div className="late">
-        <Alone title="Certplane">
-          <output className="waiting">
-            <Icon name="spinner" />
-            Asking the control process
-          </output>
-        </Alone>
-      </div>
+      <main className="alone late">
+        <title>Certplane</title>
+        <output className="waiting">
+          <Icon name="spinner" />
+          Asking the control process
+        </output>
+      </main>
     );
   }
   return (
