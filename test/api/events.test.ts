@@ -142,7 +142,7 @@ suite('GET /events', () => {
       await fixture.clock.advance(heartbeatMs);
       await fixture.clock.advance(batchMs);
     }
-    for (let alive = 0; alive < 4; ) {
+    for (let alive = 0; alive < 4;) {
       const event = await stream.next();
       if (event.event === 'alive') alive += 1;
       else events.push(event);
