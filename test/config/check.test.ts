@@ -83,26 +83,27 @@ terminator: { https: { listen: ["127.0.0.1:${port}", "192.0.2.1:9"] }, http: fal
   ]);
 });
 
-test('without a terminator the listener for challenges is tried, too, and cannot have the address of another', async () => {
-  await using dir = await tempDir();
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const text = (listen: string, admin = 0): string => `admin: { listen: "127.0.0.1:${admin}" }
+const challenged = (listen: string, admin = 0): string => `admin: { listen: "127.0.0.1:${admin}" }
 metrics: false
 issuers:
   le: { acme: { directory: letsencrypt, solvers: [{ http01: { listen: "${listen}" }, dnsZones: [a.example.org] }, { http01: { listen: "${listen}" } }] } }
   unused: { acme: { directory: letsencrypt, solvers: [{ http01: { listen: "127.0.0.1:8484" } }] } }
 certificates: { a: { dnsNames: [a.example.org], issuers: [le] } }
 `;
-  assert.deepEqual(await check(dir, text(`127.0.0.1:${port}`), { listen: true }), [
+
+test('without a terminator the listener for challenges is tried, too, and cannot have the address of another', async () => {
+  await using dir = await tempDir();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  assert.deepEqual(await check(dir, challenged(`127.0.0.1:${port}`), { listen: true }), [
     `certplane.yaml:4:71: error: issuers.le.acme.solvers[0].http01.listen: 127.0.0.1:${port} cannot be opened: another program has it open; stop that one, or write another port.`,
   ]);
   server.close();
-  assert.deepEqual(await check(dir, text('127.0.0.1:8485', 8485)), [
+  assert.deepEqual(await check(dir, challenged('127.0.0.1:8485', 8485)), [
     'certplane.yaml:4:71: error: issuers.le.acme.solvers[0].http01.listen: 127.0.0.1:8485 cannot be opened together with 127.0.0.1:8485 of admin.listen; write another port.',
   ]);
-  const through = `${text('127.0.0.1:8484', 8484)}terminator: { https: { listen: "127.0.0.1:8443" }, http: { listen: "127.0.0.1:8080" } }`;
+  const through = `${challenged('127.0.0.1:8484', 8484)}terminator: { https: { listen: "127.0.0.1:8443" }, http: { listen: "127.0.0.1:8080" } }`;
   assert.deepEqual(await check(dir, through), [], 'the terminator answers');
 });
 
