@@ -1,7 +1,10 @@
 /** Field lines of a head or a trailer section (RFC 9112 §5), in one pass over the bytes. */
+import { FieldNames, nextHash } from '../head-text/field-names.ts';
 import { colon, cr, lf, space, tab, tokenBytes, valueBytes } from './bytes.ts';
-import { FieldNames, type Special } from './field-names.ts';
 import { refusals, type Refusal } from './refusal.ts';
+
+/** Fields that this connection itself has to understand. */
+export type Special = 'host' | 'content-length' | 'transfer-encoding' | 'connection' | 'upgrade' | 'expect';
 
 /** Where a section stands in the bytes read; `text` is the same as latin1, so that values can be cut from it. */
 export interface Section {
@@ -17,7 +20,14 @@ export interface FieldReader {
   special(name: Special, value: string): Refusal | undefined;
 }
 
-const names = new FieldNames();
+const names = new FieldNames<Special>([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'expect',
+]);
 
 /**
  * Reads from `start` up to the empty line, whose CRLF has to stand in the bytes: it ends every loop here. No obsolete
@@ -32,7 +42,7 @@ export function readFields(section: Section, start: number, most: number, reader
     let hash = 0;
     let byte = bytes[at] as number;
     while (tokenBytes[byte] === 1) {
-      hash = (Math.imul(hash, 31) + byte) | 0;
+      hash = nextHash(hash, byte);
       byte = bytes[(at += 1)] as number;
     }
     if (byte !== colon || at === from) {
@@ -40,7 +50,7 @@ export function readFields(section: Section, start: number, most: number, reader
       return nameProblem(byte);
     }
     if (left === 0) return refusals.tooManyFields;
-    const name = names.find(bytes, from, at, hash);
+    const name = names.find(text, from - offset, at - offset, hash);
     const colonAt = at;
     do byte = bytes[(at += 1)] as number;
     while (byte === space || byte === tab);

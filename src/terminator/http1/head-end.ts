@@ -4,7 +4,16 @@ import { refusals, type Refusal } from './refusal.ts';
 
 /** Index of the CRLF CRLF that ends the head; -1: it has not come. `searched`: how much has been looked at before. */
 export function headEnd(bytes: Buffer, start: number, searched: number): number {
-  return bytes.indexOf('\r\n\r\n', Math.max(start, searched - 3), 'latin1');
+  // For the last of the four, at every fourth byte or where the ones before may stand: faster than a call of `indexOf`.
+  let at = Math.max(start, searched - 3) + 3;
+  while (at < bytes.length) {
+    const byte = bytes[at] as number;
+    if (byte === cr) at += 1;
+    else if (byte !== lf) at += 4;
+    else if (bytes[at - 1] === cr && bytes[at - 2] === lf && bytes[at - 3] === cr) return at - 3;
+    else at += 2;
+  }
+  return -1;
 }
 
 /** Why a head need not be waited for any longer: whoever ends lines with LF alone will never send its end. */

@@ -1,6 +1,6 @@
 /** One request head (RFC 9112 §3, §5, §6), read strictly: what two readers could understand differently is refused. */
-import type { Special } from './field-names.ts';
-import { readFields, type FieldReader } from './fields.ts';
+import { latin1 } from '../head-text/latin1.ts';
+import { readFields, type FieldReader, type Special } from './fields.ts';
 import { refusals, type Refusal } from './refusal.ts';
 import { readRequestLine } from './request-line.ts';
 import { Http1Request } from './request.ts';
@@ -28,7 +28,7 @@ export class HeadParser implements FieldReader {
   ): Refusal | undefined {
     const { start, end, mostFields } = place;
     this.#forget(request);
-    const section = { bytes, text: bytes.toString('latin1', start, end), offset: start };
+    const section = { bytes, text: latin1(bytes, start, end), offset: start };
     const fields = readRequestLine(section, request);
     if (typeof fields !== 'number') return fields;
     return readFields(section, fields, mostFields, this) ?? this.#settle(request);

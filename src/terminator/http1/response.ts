@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Outbound, Outcome } from '../proxy/exchange.ts';
+import { writeLatin1 } from '../head-text/latin1.ts';
 import { httpDate } from './http-date.ts';
 import { refusalText, type Refusal } from './refusal.ts';
 import type { Http1Request } from './request.ts';
@@ -241,7 +242,7 @@ function joined(parts: readonly (string | Buffer)[], length: number): Buffer {
   const all = Buffer.allocUnsafe(length);
   let at = 0;
   for (const part of parts) {
-    if (typeof part === 'string') at += all.write(part, at, 'latin1');
+    if (typeof part === 'string') at += writeLatin1(all, part, at);
     else {
       all.set(part, at);
       at += part.length;

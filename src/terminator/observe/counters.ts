@@ -10,8 +10,8 @@ const otherRoutes = 'other';
 
 export class Counters {
   connections = 0;
-  readonly #requests = new Map<string, number>();
-  readonly #durations = new Map<string, Histogram>();
+  /** By name of the route; requests without one are under the empty name. */
+  readonly #routes = new Map<string, RouteCounts>();
   readonly #backendDurations = new Map<string, Histogram>();
   readonly #handshakes = new Map<string, number>();
   readonly #handshakeFailures = new Map<string, number>();
@@ -21,16 +21,16 @@ export class Counters {
   readonly #tunnelBytes = new Map<string, number>();
 
   exchange({ connection, route, status, durationMs, backend, backendMs }: ExchangeRecord): void {
-    const name = route === undefined ? '' : bounded(this.#durations, route);
-    add(this.#requests, `${connection.protocol}\n${name}\n${statusClass(status)}`);
-    if (route !== undefined) histogram(this.#durations, name).observe(durationMs);
+    const counts = this.#countsOf(route === undefined ? '' : bounded(this.#routes, route));
+    counts.add(connection.protocol, status);
+    if (route !== undefined) counts.durations.observe(durationMs);
     if (backend !== undefined && backendMs !== undefined)
       histogram(this.#backendDurations, bounded(this.#backendDurations, backend)).observe(backendMs);
   }
 
   /** Answered before it was read as a request. */
   refused(protocol: 'https' | 'http', status: number): void {
-    add(this.#requests, `${protocol}\n\n${statusClass(status)}`);
+    this.#countsOf('').add(protocol, status);
   }
 
   handshake({ version, cipher, resumed }: { version: string; cipher: string; resumed: boolean }): void {
@@ -56,11 +56,24 @@ export class Counters {
     add(this.#tunnelBytes, `${name}\nsent`, sentBytes);
   }
 
+  #countsOf(name: string): RouteCounts {
+    let found = this.#routes.get(name);
+    if (found === undefined) this.#routes.set(name, (found = new RouteCounts()));
+    return found;
+  }
+
   /** The counts since the last call. */
   take(): WorkerCounters {
+    const requests: Record<string, number> = {};
+    const durations: Record<string, HistogramCounts> = {};
+    for (const [name, counts] of this.#routes) {
+      counts.list(name, requests);
+      if (counts.durations.used) durations[name] = counts.durations.take();
+    }
+    this.#routes.clear();
     return {
-      requests: drain(this.#requests),
-      durations: drainHistograms(this.#durations),
+      requests,
+      durations,
       backendDurations: drainHistograms(this.#backendDurations),
       handshakes: drain(this.#handshakes),
       handshakeFailures: drain(this.#handshakeFailures),
@@ -73,9 +86,29 @@ export class Counters {
   }
 }
 
-/** `2xx`; `none` where the client went away first. */
-function statusClass(status: number): string {
-  return status === 0 ? 'none' : `${Math.floor(status / 100)}xx`;
+/** Requests of one route: counted without making a string for each. */
+class RouteCounts {
+  readonly durations = new Histogram();
+  /** By class of the status: 0 where the client went away first. */
+  readonly #requests = { https: emptyClasses(), http: emptyClasses() };
+
+  add(protocol: 'https' | 'http', status: number): void {
+    const classes = this.#requests[protocol];
+    const one = Math.floor(status / 100);
+    classes[one] = (classes[one] as number) + 1;
+  }
+
+  /** Adds them as `protocol`, `name` and `2xx` or `none`, joined. */
+  list(name: string, all: Record<string, number>): void {
+    for (const protocol of ['https', 'http'] as const)
+      for (const [one, count] of this.#requests[protocol].entries())
+        if (count > 0) all[`${protocol}\n${name}\n${one === 0 ? 'none' : `${one}xx`}`] = count;
+  }
+}
+
+/** A status has three digits. */
+function emptyClasses(): number[] {
+  return Array.from({ length: 10 }, () => 0);
 }
 
 function bounded(known: ReadonlyMap<string, unknown>, name: string): string {

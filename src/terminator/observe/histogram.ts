@@ -13,7 +13,11 @@ export class Histogram {
   #counts = emptyBuckets();
   #sumSeconds = 0;
 
+  /** Something has been observed since the last `take`. */
+  used = false;
+
   observe(ms: number): void {
+    this.used = true;
     const seconds = ms / 1000;
     let bucket = 0;
     while (bucket < durationBounds.length && seconds > (durationBounds[bucket] as number)) bucket += 1;
@@ -26,6 +30,7 @@ export class Histogram {
     const taken = { counts: this.#counts, sumSeconds: this.#sumSeconds };
     this.#counts = emptyBuckets();
     this.#sumSeconds = 0;
+    this.used = false;
     return taken;
   }
 }

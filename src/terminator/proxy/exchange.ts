@@ -3,6 +3,7 @@
  * HTTP fronts (http1, http2), which make exchanges, and the rest of the proxy, which answers them.
  */
 import type { Duplex } from 'node:stream';
+import type { Hop } from './hop.ts';
 
 /** A client certificate: verified against the policy's CAs, or (mode `optional`) the reason why not. */
 export interface ClientIdentity {
@@ -31,6 +32,8 @@ export interface Connection {
   readonly localPort: number;
   /** A trusted proxy: its X-Forwarded-* and Forwarded headers are believed. */
   readonly trusted: boolean;
+  /** Of its last request; kept here by whoever makes the headers for backends. */
+  hop?: Hop | undefined;
   readonly tls?:
     | {
         readonly serverName: string | undefined;

@@ -2,10 +2,8 @@
 import type { CompiledChanges } from '../routing/header-changes.ts';
 import type { Inbound } from './exchange.ts';
 import { headerName } from './header-kinds.ts';
+import { Hop } from './hop.ts';
 import { namedOptions, withChanges, withoutNames } from './headers.ts';
-
-/** How we call ourselves in Via (RFC 9110 §7.6.3). */
-export const pseudonym = 'certplane';
 
 export interface RequestHeaders {
   readonly headers: readonly string[];
@@ -86,14 +84,18 @@ export function requestHeaders(
   }
   if (named !== undefined) result = withoutNames(result, named);
   if (cookies !== '') result.push('Cookie', cookies);
-  const address = connection.address === '' ? 'unknown' : connection.address;
-  result.push('X-Forwarded-For', joined(forwardedFor, address, ', '));
-  if (!protoKnown) result.push('X-Forwarded-Proto', connection.protocol);
-  if (!hostKnown) result.push('X-Forwarded-Host', inbound.authority);
-  if (!portKnown) result.push('X-Forwarded-Port', portOf(inbound));
-  result.push('Forwarded', joined(forwarded, forwardedElement(inbound, address), ', '));
-  if (via !== '') passes = countOwn(via);
-  result.push('Via', joined(via, inbound.version === '2' ? `2 ${pseudonym}` : `${inbound.version} ${pseudonym}`, ', '));
+  const hop = hopOf(inbound);
+  if (forwardedFor + forwarded + via === '' && !protoKnown && !hostKnown && !portKnown)
+    result = result.concat(hop.headers);
+  else {
+    result.push('X-Forwarded-For', joined(forwardedFor, hop.address, ', '));
+    if (!protoKnown) result.push('X-Forwarded-Proto', connection.protocol);
+    if (!hostKnown) result.push('X-Forwarded-Host', inbound.authority);
+    if (!portKnown) result.push('X-Forwarded-Port', hop.port);
+    result.push('Forwarded', joined(forwarded, hop.forwarded, ', '));
+    passes = countOwn(via);
+    result.push('Via', joined(via, hop.via, ', '));
+  }
   if (identity !== undefined) result.push(...identity);
   return { headers: withChanges(result, changes), trailers, passes };
 }
@@ -102,17 +104,11 @@ function joined(before: string, more: string, separator: string): string {
   return before === '' ? more : before + separator + more;
 }
 
-/** RFC 7239 §4: one element for this hop. The authority has no character that would need escaping. */
-function forwardedElement({ authority, connection }: Inbound, address: string): string {
-  const node = address.includes(':') ? `"[${address}]"` : address;
-  return `for=${node};host="${authority}";proto=${connection.protocol}`;
-}
-
-/** The port the client thinks it has reached. */
-function portOf({ authority, connection }: Inbound): string {
-  const colon = authority.lastIndexOf(':');
-  if (colon > authority.lastIndexOf(']') && colon < authority.length - 1) return authority.slice(colon + 1);
-  return connection.protocol === 'https' ? '443' : '80';
+/** The same for all requests of a connection that ask for the same authority. */
+function hopOf({ connection, authority, version }: Inbound): Hop {
+  const { hop } = connection;
+  if (hop?.authority === authority && hop.version === version) return hop;
+  return (connection.hop = new Hop(connection, authority, version));
 }
 
 /** RFC 9110 §7.6.2; what is no number is not for us to mend. */

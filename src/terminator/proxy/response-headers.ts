@@ -4,7 +4,7 @@ import type { CompiledChanges } from '../routing/header-changes.ts';
 import type { Inbound } from './exchange.ts';
 import { headerName } from './header-kinds.ts';
 import { namedOptions, withChanges, withoutNames } from './headers.ts';
-import { pseudonym } from './request-headers.ts';
+import { pseudonym } from './hop.ts';
 
 /** What decides about the headers of an answer. */
 export interface AnswerRules {

@@ -56,6 +56,17 @@ test('a backend learns who asked, how and for what, and the rest as it came', ()
   assert.ok(lines([], { authority: '[::1]' }).includes('x-forwarded-port: 443'));
 });
 
+test('never (§5.13): two hosts asked for on one connection are each told to their own backend', () => {
+  const connection = connectionWith({ address: '192.0.2.7' });
+  const told = (authority: string, version: Inbound['version'] = '1.1'): string[] =>
+    asLines(requestHeaders(inboundWith({ headers: [], connection, authority, version }), undefined, undefined).headers);
+  assert.deepEqual(told('shop.test:8443'), ours);
+  const other = told('b.test');
+  assert.ok(other.includes('x-forwarded-host: b.test') && other.includes('x-forwarded-port: 443'), other.join('\n'));
+  assert.ok(told('b.test', '1.0').includes('via: 1.0 certplane'));
+  assert.deepEqual(told('shop.test:8443'), ours);
+});
+
 /** What a name may contain besides letters and digits (RFC 9110 §5.6.2). */
 const hyphens = Array.from("-_.!#$%&'*+^`|~");
 

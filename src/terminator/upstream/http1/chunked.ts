@@ -1,5 +1,5 @@
 import type { Loan } from './read-buffer.ts';
-import { BadResponse, readField } from './response-head.ts';
+import { BadResponse, FieldLines } from './response-head.ts';
 
 const longestSizeLine = 1024;
 const longestTrailers = 16_384;
@@ -16,9 +16,13 @@ export class ChunkedDecoder {
   #left = 0;
   /** Length of all trailer lines so far. */
   #trailerBytes = 0;
-  readonly trailers: string[] = [];
+  readonly #trailers = new FieldLines();
   /** Where the bytes that are pushed lie. */
   loan: Loan | undefined;
+
+  get trailers(): readonly string[] {
+    return this.#trailers.list;
+  }
 
   get done(): boolean {
     return this.#state === 'done';
@@ -63,9 +67,9 @@ export class ChunkedDecoder {
     } else if (this.#state === 'trailers') {
       this.#trailerBytes += line.length;
       if (line.length === 2) this.#state = 'done';
-      else if (this.trailers.length >= mostTrailers * 2 || this.#trailerBytes > longestTrailers)
+      else if (this.#trailers.list.length >= mostTrailers * 2 || this.#trailerBytes > longestTrailers)
         throw new BadResponse('The chunked body has too many trailers.');
-      else readField(line, 0, this.trailers);
+      else this.#trailers.read(line, 0);
     } else {
       this.#left = chunkSize(line);
       this.#state = this.#left === 0 ? 'trailers' : 'data';

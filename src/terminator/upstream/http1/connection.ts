@@ -64,6 +64,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     this.#socket = socket;
     this.#lastAt = this.#keeper.pulse.now;
     this.#keeper.pulse.add(this);
+    socket.setDefaultEncoding('latin1'); // said once, it is not looked up for each request
     if (stream) socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -115,12 +116,12 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     this.#parser.begin(request.method, upgrade !== undefined);
     const head = requestHead(request, upgrade?.own === true ? upgrade.key : undefined);
     if (this.#requestDone) {
-      socket.write(head, 'latin1');
+      socket.write(head);
       owner.onReady();
       return;
     }
     socket.cork(); // the beginning of the body, where it is here already, goes along
-    socket.write(head, 'latin1');
+    socket.write(head);
     owner.onReady();
     socket.uncork();
   }
@@ -132,9 +133,9 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     if (chunk.length >= worthGathering) this.#gather(socket);
     if (!this.#chunked) return socket.write(chunk, release);
     socket.cork();
-    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+    socket.write(`${chunk.length.toString(16)}\r\n`);
     socket.write(chunk, release);
-    const more = socket.write('\r\n', 'latin1');
+    const more = socket.write('\r\n');
     socket.uncork();
     return more;
   }
@@ -143,7 +144,7 @@ export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulse
     if (this.#owner === undefined || this.#requestDone) return;
     this.#requestDone = true;
     this.#sentAt = this.#lastAt = this.#keeper.pulse.now;
-    if (this.#chunked) this.#socket?.write(trailerLines(trailers), 'latin1');
+    if (this.#chunked) this.#socket?.write(trailerLines(trailers));
   }
 
   pause(): void {

@@ -1,5 +1,7 @@
 /** Status line and header section of an HTTP/1.1 response (RFC 9112 §4, §5), read strictly: what is doubtful is refused. */
 
+import { FieldNames, nextHash } from '../../head-text/field-names.ts';
+
 /** A backend's answer that HTTP does not allow. The message is for the log. */
 export class BadResponse extends Error {
   override readonly name = 'BadResponse';
@@ -20,6 +22,11 @@ export interface ResponseHead {
 /** Where the body ends (RFC 9112 §6.3): after so many bytes, or… */
 export type Framing = number | 'chunked' | 'close';
 
+/** Fields that say how to read the answer, and whether another one may follow. */
+type Special = 'content-length' | 'transfer-encoding' | 'connection' | 'keep-alive';
+
+const names = new FieldNames<Special>(['content-length', 'transfer-encoding', 'connection', 'keep-alive']);
+
 const isToken = 1;
 const isText = 2;
 
@@ -38,26 +45,31 @@ for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 export function parseResponseHead(text: string, end: number, method: string): ResponseHead {
   const firstEnd = statusLineEnd(text);
   const minor = text.charCodeAt(7) - 0x30;
-  const status = Number(text.slice(9, 12));
-  const headers: string[] = [];
+  const status = statusOf(text);
+  const fields = new FieldLines();
+  const headers = fields.list;
   let length: string | undefined;
   let transferEncoding: string | undefined;
   let keepAlive = minor === 1;
   let keepAliveMs: number | undefined;
   for (let at = firstEnd + 2; at < end;) {
-    at = readField(text, at, headers);
-    const name = headers[headers.length - 2] as string;
+    at = fields.read(text, at);
     const value = headers[headers.length - 1] as string;
-    // The length tells most names apart without another look.
-    if (name.length === 14) {
-      if (name.toLowerCase() === 'content-length') length = takeLength(headers, length);
-    } else if (name.length === 17) {
-      if (name.toLowerCase() === 'transfer-encoding')
+    switch (fields.special) {
+      case undefined:
+        break;
+      case 'content-length':
+        length = takeLength(headers, length);
+        break;
+      case 'transfer-encoding':
         transferEncoding = transferEncoding === undefined ? value : `${transferEncoding}, ${value}`;
-    } else if (name.length === 10) {
-      const lower = name.toLowerCase();
-      if (lower === 'connection') keepAlive &&= !hasClose(value);
-      else if (lower === 'keep-alive') keepAliveMs = keepAliveTimeout(value) ?? keepAliveMs;
+        break;
+      case 'connection':
+        keepAlive &&= !hasClose(value);
+        break;
+      case 'keep-alive':
+        keepAliveMs = keepAliveTimeout(value) ?? keepAliveMs;
+        break;
     }
   }
   return {
@@ -70,22 +82,36 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   };
 }
 
-/** Reads one field line from `at` on into `fields`, and returns where the next begins; folding and bare CR or LF are refused (RFC 9112 §5.2, §2.2). */
-export function readField(text: string, at: number, fields: string[]): number {
-  let i = at;
-  while (((kinds[text.charCodeAt(i)] as number) & isToken) !== 0) i += 1;
-  if (i === at || text.charCodeAt(i) !== 0x3a) throw new BadResponse('A header name is malformed.');
-  const name = text.slice(at, i);
-  i += 1;
-  while (isBlank(text.charCodeAt(i))) i += 1;
-  const start = i;
-  while (((kinds[text.charCodeAt(i)] as number) & isText) !== 0) i += 1;
-  if (text.charCodeAt(i) !== 13 || text.charCodeAt(i + 1) !== 10)
-    throw new BadResponse('A header value contains a control character.');
-  let stop = i;
-  while (stop > start && isBlank(text.charCodeAt(stop - 1))) stop -= 1;
-  fields.push(name, text.slice(start, stop));
-  return i + 2;
+/** Field lines, read one after the other. */
+export class FieldLines {
+  /** Name, value, … */
+  readonly list: string[] = [];
+  /** What the last one read means to this connection. */
+  special: Special | undefined;
+
+  /** Reads the line from `at` on and returns where the next begins; folding and bare CR or LF are refused (RFC 9112 §5.2, §2.2). */
+  read(text: string, at: number): number {
+    let i = at;
+    let hash = 0;
+    let code = text.charCodeAt(i);
+    while (((kinds[code] as number) & isToken) !== 0) {
+      hash = nextHash(hash, code);
+      code = text.charCodeAt((i += 1));
+    }
+    if (i === at || code !== 0x3a) throw new BadResponse('A header name is malformed.');
+    const name = names.find(text, at, i, hash);
+    i += 1;
+    while (isBlank(text.charCodeAt(i))) i += 1;
+    const start = i;
+    while (((kinds[text.charCodeAt(i)] as number) & isText) !== 0) i += 1;
+    if (text.charCodeAt(i) !== 13 || text.charCodeAt(i + 1) !== 10)
+      throw new BadResponse('A header value contains a control character.');
+    let stop = i;
+    while (stop > start && isBlank(text.charCodeAt(stop - 1))) stop -= 1;
+    this.list.push(name.text, text.slice(start, stop));
+    this.special = name.special;
+    return i + 2;
+  }
 }
 
 function isBlank(code: number): boolean {
@@ -112,6 +138,11 @@ function statusLineEnd(text: string): number {
     if (((kinds[text.charCodeAt(i)] as number) & isText) === 0) throw new BadResponse('The status line is malformed.');
   }
   return end;
+}
+
+/** The three digits of a line that has been checked. */
+function statusOf(text: string): number {
+  return (text.charCodeAt(9) - 0x30) * 100 + (text.charCodeAt(10) - 0x30) * 10 + text.charCodeAt(11) - 0x30;
 }
 
 function isDigit(code: number): boolean {

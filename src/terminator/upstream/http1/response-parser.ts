@@ -1,3 +1,4 @@
+import { latin1 } from '../../head-text/latin1.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import type { Loan } from './read-buffer.ts';
 import { BadResponse, parseResponseHead, type ResponseHead } from './response-head.ts';
@@ -99,10 +100,10 @@ export class ResponseParser {
   #readHead(chunk: Buffer, at: number, length: number): ResponseHead | undefined {
     const before = this.#pending.length;
     let seen = Math.min(length, at + firstLook);
-    let text = this.#pending + chunk.toString('latin1', at, seen);
+    let text = this.#pending + latin1(chunk, at, seen);
     let end = text.indexOf('\r\n\r\n', Math.max(0, before - 3));
     if (end < 0 && seen < length) {
-      text += chunk.toString('latin1', seen, length);
+      text += latin1(chunk, seen, length);
       end = text.indexOf('\r\n\r\n', Math.max(0, before + seen - at - 3));
       seen = length;
     }
