@@ -1,6 +1,7 @@
 /** The few file operations an output needs, as a port, so that tests can end the world at each of them. */
 import type { Stats } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { makeDirectories } from '../core/make-directories.ts';
 
 export interface FileFacts {
   readonly kind: 'file' | 'directory' | 'link' | 'other';
@@ -51,9 +52,10 @@ export const realFileSystem: FileSystem = {
     return buffer.toString('utf8', 0, bytesRead);
   },
   async makeDirectory(path, recursive) {
-    await mkdir(path, { recursive, mode: 0o755 });
+    if (recursive) return await makeDirectories(path, 0o755);
+    await mkdir(path, { mode: 0o755 });
     // The umask may have closed it to the very user it is for; who may read the keys is said by the files' own modes.
-    if (!recursive) await chmod(path, 0o755);
+    await chmod(path, 0o755);
   },
   async create(path, file) {
     await using handle = await open(path, 'wx', 0o600);

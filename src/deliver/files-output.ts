@@ -113,6 +113,7 @@ const unusable: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
   EPERM: 'this user may not set that owner or mode there',
   EROFS: 'the file system is read-only',
+  ENOENT: 'a directory of the path is missing, and none can be made in its place',
   ENOTDIR: 'a part of the path is not a directory',
   EEXIST: 'something that is not a directory is in its place',
   ELOOP: 'the path has too many links',

@@ -2,9 +2,10 @@
  * What the configuration in force is like, in a small file: `certplane run` and the terminator must not open the store,
  * and still have to tell an emptied file from a wanted change.
  */
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/model.ts';
+import { makeDirectories } from '../core/make-directories.ts';
 import { storeError } from '../store/sqlite-errors.ts';
 
 export interface AppliedMarker {
@@ -23,7 +24,7 @@ function markerFile(dataDir: string): string {
 export async function writeMarker(dataDir: string, { certificates, terminator }: AppliedMarker): Promise<void> {
   const file = markerFile(dataDir);
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await makeDirectories(dirname(file), 0o700);
     await writeFile(`${file}.next`, `${JSON.stringify({ certificates, terminator })}\n`, { mode: 0o600 });
     await rename(`${file}.next`, file);
   } catch (error) {

@@ -1,7 +1,8 @@
 /** Roots of private CAs as files that clients can be pointed at: `dataDir/ca/<issuer>.pem`. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { rootFile } from '../config/root-file.ts';
+import { makeDirectories } from '../core/make-directories.ts';
 import type { CaIssuer } from '../issue/ca-issuer.ts';
 import { storeError } from '../store/sqlite-errors.ts';
 
@@ -22,7 +23,7 @@ export async function writeRoot(dataDir: string, authority: CaIssuer, signal: Ab
 }
 
 async function write(file: string, pem: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await makeDirectories(dirname(file), 0o700);
   const next = `${file}.next`;
   await rm(next, { force: true });
   const handle = await open(next, 'wx', 0o644);

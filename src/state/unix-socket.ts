@@ -1,7 +1,8 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { CertplaneError } from '../core/errors.ts';
+import { makeDirectories } from '../core/make-directories.ts';
 
 /** Linux' limit (`sun_path`), the final zero not counted. */
 const longestPath = 107;
@@ -18,7 +19,7 @@ export async function claimSocketPath(path: string): Promise<void> {
     );
   }
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDirectories(dirname(path), 0o700);
     await chmod(dirname(path), 0o700);
     const present = await lstat(path).catch(ignoreMissing);
     if (present === undefined) return;

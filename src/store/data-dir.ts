@@ -1,7 +1,8 @@
 /** Directories and files that only their owner may read, and writes that survive a power cut. */
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, link, open, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '../core/make-directories.ts';
 
 const databaseName = 'certplane.db';
 const keyName = 'encryption.key';
@@ -11,7 +12,7 @@ const keyName = 'encryption.key';
  * was handed to us by group stays as it is; what we put into it is 0600.
  */
 export async function preparePrivateDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectories(directory, 0o700);
   const { mode, uid } = await stat(directory);
   if ((mode & 0o077) !== 0 && (uid === process.geteuid?.() || process.geteuid?.() === 0)) await chmod(directory, 0o700);
 }

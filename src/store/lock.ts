@@ -1,8 +1,9 @@
 /** One control plane per data directory. The kernel drops the lock with its process, however that ends. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CertplaneError } from '../core/errors.ts';
+import { makeDirectoriesSync } from '../core/make-directories.ts';
 import { storeError } from './sqlite-errors.ts';
 
 const lockName = 'writer.lock.db';
@@ -19,7 +20,7 @@ export function acquireWriterLock(dataDir: string): WriterLock {
   const pidPath = join(dataDir, pidName);
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDirectoriesSync(dataDir, 0o700);
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) writeFileSync(path, '', { mode: 0o600, flag: 'a' });
     else if ((found.mode & 0o077) !== 0) chmodSync(path, 0o600);

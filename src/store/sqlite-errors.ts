@@ -19,6 +19,8 @@ const sqliteCodes: Readonly<Record<number, { code: ErrorCode; sentence: string }
 
 const mediumCodes = new Set([
   'EACCES',
+  'EEXIST',
+  'ENAMETOOLONG',
   'ENOENT',
   'EISDIR',
   'EROFS',

@@ -238,6 +238,16 @@ test('a directory that cannot be one is output.path-unusable', async () => {
   await fails(output(temporary.join('loop')).deliver(version, never), 'output.path-unusable');
 });
 
+const withoutProc = process.platform !== 'linux' && 'there is no /proc';
+test('a directory that can be made nowhere is told, and nothing goes on trying', { skip: withoutProc }, async () => {
+  const version = await issueVersion('file/shop', 1);
+  await fails(
+    output('/proc/x/y').deliver(version, never),
+    'output.path-unusable',
+    /a directory of the path is missing/,
+  );
+});
+
 test('current sees what a consumer would: a missing file, a wrong mode, no usable certificate, a pipe', async () => {
   await using temporary = await tempDir();
   const version = await issueVersion('file/shop', 1);

@@ -1,10 +1,11 @@
 /** Encrypted last-good copy of what a terminator serves, so that it can start and serve without control. */
 import { randomBytes, type KeyObject } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bundle } from '../../core/bundle.ts';
 import { CertplaneError } from '../../core/errors.ts';
 import { feedKey, type FeedKey, type Revision } from '../../core/feed.ts';
+import { makeDirectories } from '../../core/make-directories.ts';
 import { readOrCreateKey } from './encryption-key.ts';
 import type { CachedItem, CachedState, LastGoodCache } from './port.ts';
 import { RecordFile, seal, unseal, type Place } from './record-file.ts';
@@ -182,7 +183,7 @@ class LastGoodFiles implements LastGoodCache {
 
   /** Opens the files, or begins new ones; returns the number of records that cannot be read. */
   async #open(): Promise<number> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(this.#directory, 0o700);
     const key = await readOrCreateKey(this.#keyFile);
     await using stack = new AsyncDisposableStack();
     const index = stack.use(await RecordFile.open(join(this.#directory, indexName), 'a+'));

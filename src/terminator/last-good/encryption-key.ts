@@ -1,7 +1,8 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CertplaneError } from '../../core/errors.ts';
+import { makeDirectories } from '../../core/make-directories.ts';
 
 /** 32 bytes in a 0600 file; made where there is none. */
 export async function readOrCreateKey(file: string): Promise<KeyObject> {
@@ -15,7 +16,7 @@ export async function readOrCreateKey(file: string): Promise<KeyObject> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await makeDirectories(dirname(file), 0o700);
   const key = randomBytes(32);
   const temporary = `${file}.${process.pid}.new`;
   const handle = await open(temporary, 'w', 0o600);
