@@ -6,9 +6,22 @@ const hour = 3_600_000;
 /** Subtracted from the priority of what has begun: it goes before everything that has not. */
 const begun = 1e14;
 
-/** The issuer whose queue it stands in; none for what needs no issuer. */
-export function queueOf(decision: Decision, { order }: RegistryEntry): string {
-  return decision.action === 'finish' ? '' : (decision.issuer ?? order?.issuerName ?? '');
+/**
+ * Where it waits for a slot: with its issuer (nobody's, for what needs none), and apart from what has begun there while
+ * its order is still to be started.
+ */
+export interface Queue {
+  readonly issuer: string;
+  readonly starts: boolean;
+}
+
+export function queueOf({ action, issuer }: Decision, { order }: RegistryEntry): Queue {
+  const starts = action === 'issue' || action === 'renew';
+  return { issuer: action === 'finish' ? '' : (issuer ?? order?.issuerName ?? ''), starts };
+}
+
+export function isSameQueue(one: Queue, other: Queue): boolean {
+  return one.issuer === other.issuer && one.starts === other.starts;
 }
 
 /**

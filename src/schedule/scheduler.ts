@@ -13,7 +13,7 @@ import { Brake } from './brake.ts';
 import type { Budget, Refused } from './budget.ts';
 import { KeyedHeap } from './heap.ts';
 import { askFor, Issuance } from './issuance.ts';
-import { priorityOf, queueOf } from './priority.ts';
+import { isSameQueue, priorityOf, queueOf, type Queue } from './priority.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { decide, type Decision } from './reconcile.ts';
 import { Troubles } from './troubles.ts';
@@ -67,7 +67,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
 interface Run {
   readonly controller: AbortController;
-  readonly queue: string;
+  readonly queue: Queue;
   readonly done: Promise<void>;
 }
 
@@ -129,7 +129,10 @@ class RunningScheduler implements Scheduler {
       return { ...decision, action: 'step', reason: { code: 'order-in-progress', message: 'It is being worked on.' } };
     }
     if (!actions.has(decision.action)) return decision;
-    const message = `It waits for one of ${this.#concurrency} slots for issuances.`;
+    const { issuer = '' } = decision;
+    const message = this.#issuance.isProbed(issuer)
+      ? `It waits for its turn: the issuer ${issuer} failed and is tried by one certificate at a time until one is issued.`
+      : `It waits for one of ${this.#concurrency} slots for issuances.`;
     return { ...decision, action: 'wait', reason: { code: 'slot-waiting', message } };
   }
 
@@ -247,23 +250,28 @@ class RunningScheduler implements Scheduler {
     const concurrency = this.#concurrency;
     // With several issuers none gets every slot: one that hangs must leave something for the others.
     const most = this.#issuers.size > 1 ? Math.max(1, Math.ceil(concurrency * 0.75)) : concurrency;
-    const inFlight = new Map<string, number>();
-    for (const { queue } of this.#running.values()) inFlight.set(queue, (inFlight.get(queue) ?? 0) + 1);
     while (this.#running.size < concurrency) {
-      const next = this.#ready.pop((queue) => queue === '' || (inFlight.get(queue) ?? 0) < most);
+      const next = this.#ready.pop((queue) => this.#isOpen(queue, most));
       if (next === undefined) return;
       const entry = registry.entry(next.id);
       if (entry === undefined) continue;
       const decision = this.#decide(entry);
-      if (!actions.has(decision.action) || queueOf(decision, entry) !== next.queue) {
+      if (!actions.has(decision.action) || !isSameQueue(queueOf(decision, entry), next.queue)) {
         this.#place(next.id);
         continue;
       }
-      inFlight.set(next.queue, (inFlight.get(next.queue) ?? 0) + 1);
       const controller = new AbortController();
       const done = this.#work(next.id, decision, AbortSignal.any([this.#stop.signal, controller.signal]));
       this.#running.set(next.id, { controller, queue: next.queue, done });
     }
+  }
+
+  #isOpen({ issuer, starts }: Queue, most: number): boolean {
+    if (issuer === '') return true;
+    const running = [...this.#running.values()].filter(({ queue }) => queue.issuer === issuer);
+    // One order finds out whether an issuer that failed as a whole is back.
+    if (starts && this.#issuance.isProbed(issuer) && running.some(({ queue }) => queue.starts)) return false;
+    return running.length < most;
   }
 
   /** Never rejects: what cannot be kept is tried again later, and said so. */

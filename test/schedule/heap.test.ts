@@ -42,22 +42,31 @@ test('the heap gives keys in order of their number, whatever was set, set again 
 
 test('the ready queue takes the first of the queues that are open, and knows each id once', () => {
   const ready = new ReadyQueue();
-  ready.set('slow', 'one', 1);
-  ready.set('late', 'two', 9);
-  ready.set('soon', 'two', 5);
+  const one = { issuer: 'one', starts: true };
+  const two = { issuer: 'two', starts: true };
+  const begunAtTwo = { issuer: 'two', starts: false };
+  ready.set('slow', one, 1);
+  ready.set('late', two, 9);
+  ready.set('soon', two, 5);
+  ready.set('begun', begunAtTwo, 4);
   assert.deepEqual(
-    ready.pop((queue) => queue === 'two'),
-    { id: 'soon', queue: 'two' },
+    ready.pop(({ issuer, starts }) => issuer === 'two' && starts),
+    { id: 'soon', queue: two },
   );
-  ready.set('slow', 'two', 20);
-  assert.equal(ready.size, 2);
+  ready.set('slow', two, 20);
+  assert.equal(ready.size, 3);
   assert.equal(
-    ready.pop((queue) => queue === 'one'),
+    ready.pop(({ issuer }) => issuer === 'one'),
     undefined,
   );
   assert.deepEqual(
     ready.pop(() => true),
-    { id: 'late', queue: 'two' },
+    { id: 'begun', queue: begunAtTwo },
+  );
+  ready.set('late', begunAtTwo, 30);
+  assert.deepEqual(
+    ready.pop(({ starts }) => !starts),
+    { id: 'late', queue: begunAtTwo },
   );
   ready.delete('slow');
   ready.delete('slow');
