@@ -4,12 +4,24 @@ import { CertplaneError, type ErrorCode } from '../core/errors.ts';
 const untrusted =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|ERR_TLS_CERT_)/;
 const timeouts = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
+/** No connection came about, so that no request went over it. */
+const unsent = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 const badAnswers = /^(?:HPE_|UND_ERR_RES_|UND_ERR_HEADERS_OVERFLOW)/;
 
 /** What went wrong below HTTP, as our error; `ca` names the server, `hasBundle` whether trust was configured. */
 export function networkError(cause: unknown, ca: string, hasBundle: boolean): CertplaneError {
   const reason = reasonOf(cause);
-  const make = (code: ErrorCode, message: string) => new CertplaneError(code, message, { cause });
+  const options = { cause, unsent: unsent.has(reason) || untrusted.test(reason) };
+  const make = (code: ErrorCode, message: string) => new CertplaneError(code, message, options);
   if (untrusted.test(reason)) {
     const advice = hasBundle
       ? 'Check that caBundle has the CA that signed it.'

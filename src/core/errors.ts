@@ -122,6 +122,8 @@ export interface CertplaneErrorOptions {
   readonly problem?: ProblemDocument | undefined;
   /** Milliseconds since the epoch before which trying again is pointless or forbidden (Retry-After). */
   readonly retryAt?: number | undefined;
+  /** Of a request: it certainly did not leave this machine or reach whom it was for, so that nothing came of it. */
+  readonly unsent?: boolean | undefined;
 }
 
 export class CertplaneError extends Error {
@@ -129,12 +131,14 @@ export class CertplaneError extends Error {
   readonly code: ErrorCode;
   readonly problem: ProblemDocument | undefined;
   readonly retryAt: number | undefined;
+  readonly unsent: boolean;
 
   constructor(code: ErrorCode, message: string, options: CertplaneErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.problem = options.problem;
     this.retryAt = options.retryAt;
+    this.unsent = options.unsent === true;
   }
 }
 

@@ -96,6 +96,8 @@ export interface AccountRecord {
   readonly email?: string | undefined;
   readonly termsAgreed?: string | undefined;
   readonly createdAt: number;
+  /** Certificates whose last newOrder ended without an answer, and when: the CA may have that order. */
+  readonly unanswered?: Readonly<Record<CertificateId, number>> | undefined;
 }
 
 /** The private CA of one issuer. */

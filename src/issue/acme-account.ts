@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AcmeTransport } from '../acme/transport.ts';
 import { AcmeSession } from '../acme/session.ts';
 import type { AcmeIssuerConfig } from '../config/model.ts';
+import type { CertificateId } from '../core/certificate.ts';
 import { CertplaneError, hasCode, toCertplaneError } from '../core/errors.ts';
 import type { CertificateStore, Stored } from '../core/ports/certificate-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -10,6 +11,9 @@ import type { AccountRecord } from '../core/records.ts';
 import { generatePrivateKey } from '../pki/keys.ts';
 import { Serial } from '../core/serial.ts';
 import { throwIfAborted } from './interrupted.ts';
+
+/** An order that nobody goes on with has expired by then, at any CA. */
+const unansweredMs = 30 * 86_400_000;
 
 export interface AccountDeps {
   readonly config: AcmeIssuerConfig;
@@ -96,10 +100,28 @@ export function createAccounts({ config, store, transport, clock, log }: Account
         async () => {
           session = undefined;
           const stored = await store.find('account', key, signal);
-          if (stored?.value.url === url) await update(stored, { url: undefined }, signal);
+          if (stored?.value.url === url) await update(stored, { url: undefined, unanswered: undefined }, signal);
         },
         signal,
       );
+    },
+
+    /** Whether the CA may have an order of this certificate that it was asked for and gave no answer to. */
+    isUnanswered: async (id: CertificateId, signal: AbortSignal): Promise<boolean> =>
+      Object.hasOwn((await store.find('account', key, signal))?.value.unanswered ?? {}, id),
+
+    /** Remembers that, or that it is known now what became of it. */
+    async noteUnanswered(id: CertificateId, isUnanswered: boolean, signal: AbortSignal): Promise<void> {
+      const work = async (): Promise<void> => {
+        const stored = await store.find('account', key, signal);
+        const { [id]: known, ...others } = stored?.value.unanswered ?? {};
+        if (stored === undefined || (known === undefined && !isUnanswered)) return;
+        const now = clock.now();
+        const kept = Object.entries(others).filter(([, at]) => now - at < unansweredMs);
+        const unanswered = Object.fromEntries(isUnanswered ? [...kept, [id, now] as const] : kept);
+        await update(stored, { unanswered }, signal);
+      };
+      await serial.run('', work, signal);
     },
 
     find: async (signal: AbortSignal): Promise<AccountRecord | undefined> =>

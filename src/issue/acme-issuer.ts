@@ -1,4 +1,4 @@
-import { concernsNames } from '../acme/problems.ts';
+import { concernsNames, problemKind } from '../acme/problems.ts';
 import { AcmeTransport } from '../acme/transport.ts';
 import type { AcmeIssuerConfig } from '../config/model.ts';
 import { CertplaneError, toCertplaneError } from '../core/errors.ts';
@@ -42,7 +42,8 @@ export function createAcmeIssuer({
   const deps: StepDeps = { name, accounts, store, solverFor, clock, log, fresh: new Set(), presented: new Set() };
   let problem: IssuerDescription['problem'];
 
-  function failure(error: CertplaneError, at: Omit<Transition, 'data'>, step: AcmeStep, data: AcmeData): StepResult {
+  function failure(error: CertplaneError, at: Transition, step: AcmeStep): StepResult {
+    const { data } = at;
     const waitUntil = retryStepAt(error, step, data, clock.now());
     if (waitUntil !== undefined) {
       const tried = defined({ ...data, troubles: (data.troubles ?? 0) + 1 });
@@ -50,7 +51,8 @@ export function createAcmeIssuer({
     }
     const scope = isIssuerWide(error, at.request, data) ? 'issuer' : 'certificate';
     if (scope === 'issuer') problem = { code: error.code, message: error.message, until: error.retryAt };
-    return { kind: 'failed', error, scope, state: at.state, nothingIssued: isNothingIssued(error, step) };
+    const state = { ...at.state, data: defined(data) };
+    return { kind: 'failed', error, scope, state, nothingIssued: isNothingIssued(error, step) };
   }
 
   return {
@@ -62,15 +64,19 @@ export function createAcmeIssuer({
       throwIfAborted(signal);
       let step: AcmeStep = 'account';
       let data: AcmeData = {};
+      let isFirst = false;
       try {
         ({ step, data } = readState(state));
+        isFirst = deps.fresh.has(data.attempt ?? '');
         const result = await transitions[step](deps, { request, state, data, signal });
         problem = undefined;
         return result;
       } catch (error) {
         throwIfAborted(signal);
         if (!(error instanceof CertplaneError)) throw error;
-        return failure(error, { request, state, signal }, step, data);
+        if (step === 'order') data = { ...data, refused: isFirst && !mayBeHeard(error) ? true : undefined };
+        const nothingOrdered = step === 'account' || (step === 'order' && isFirst && error.unsent);
+        return { ...failure(error, { request, state, data, signal }, step), ...(nothingOrdered && { nothingOrdered }) };
       }
     },
 
@@ -79,7 +85,8 @@ export function createAcmeIssuer({
       try {
         const { step, data } = readState(state);
         const at = { request, state, data, signal };
-        deps.fresh.delete(data.attempt ?? '');
+        const sent = step === 'order' && !deps.fresh.delete(data.attempt ?? '');
+        if (sent && data.refused !== true) await accounts.noteUnanswered(request.certificateId, true, signal);
         await cleanUp(deps, at);
         const waiting = acmeSteps.indexOf(step) <= acmeSteps.indexOf('finalize');
         if (data.order !== undefined && waiting) await deactivatePending(await openSession(deps, at), at);
@@ -104,6 +111,20 @@ export function createAcmeIssuer({
 
     [Symbol.asyncDispose]: async () => await transport[Symbol.asyncDispose](),
   };
+}
+
+/** Whether a request that ended so may have reached the CA and been carried out. */
+function mayBeHeard({ code, problem, unsent }: CertplaneError): boolean {
+  switch (code) {
+    case 'issuer.unreachable':
+    case 'issuer.timeout':
+    case 'issuer.response-invalid':
+      return !unsent;
+    case 'acme.server-error':
+      return problemKind(problem) !== 'badNonce';
+    default:
+      return false;
+  }
 }
 
 /** From `finalize` on only a verdict of the CA says so: a request whose answer is lost may have been heard. */

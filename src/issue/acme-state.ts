@@ -4,7 +4,7 @@ import { CertplaneError } from '../core/errors.ts';
 /**
  * Every transition of an ACME issuance. What each one needs is persisted before it begins:
  * account    the account exists and is registered
- * order      newOrder; after a restart, the order that an interrupted attempt may have made is looked for first
+ * order      newOrder; the order that an attempt without an answer, or before a restart, may have made is looked for first
  * authorize  authorizations are read; what will be presented is written down
  * present    answers are put where the CA looks
  * respond    the CA is told to look; from here until the order is ready, answers that a restart lost are put back
@@ -40,6 +40,8 @@ const dataSchema = z.object({
   accountUrl: z.string().optional(),
   /** Drawn just before newOrder; the process that drew it knows that newOrder has not been sent. */
   attempt: z.string().optional(),
+  /** newOrder was refused, or did not get through: there is no order that anybody would have to look for. */
+  refused: z.boolean().optional(),
   order: z
     .object({
       url: z.string(),

@@ -24,7 +24,7 @@ export const transitions: Readonly<Record<AcmeStep, (deps: StepDeps, at: Transit
     requireSolvers(deps, at.request.dnsNames);
     const session = await deps.accounts.session(at.signal);
     const attempt = randomUUID();
-    deps.fresh.add(attempt);
+    if (!(await deps.accounts.isUnanswered(at.request.certificateId, at.signal))) deps.fresh.add(attempt);
     const data = { accountUrl: session.accountUrl, attempt, troubles: at.data.troubles };
     return next(at, 'order', data, 'The account is registered.');
   },
@@ -37,6 +37,7 @@ export const transitions: Readonly<Record<AcmeStep, (deps: StepDeps, at: Transit
     try {
       const known = first ? undefined : await findOrder(deps, session, at);
       const { url, order } = known ?? (await session.newOrder(at.request.dnsNames, at.signal));
+      if (!first) await deps.accounts.noteUnanswered(at.request.certificateId, false, at.signal);
       if (order.status === 'invalid') throw orderError(at.request.dnsNames, order.error);
       const { finalize, authorizations, expires: expiresAt } = order;
       const data = { order: { url, finalize, authorizations, expiresAt } };

@@ -16,7 +16,7 @@ export interface StepDeps {
   readonly solverFor: (dnsName: string) => ChallengeSolver | undefined;
   readonly clock: Clock;
   readonly log: Log;
-  /** Attempts drawn in this process whose newOrder has not been sent. */
+  /** Attempts drawn in this process whose newOrder has not been sent, nor one before it without an answer. */
   readonly fresh: Set<string>;
   /** Tokens whose answers this process has put in place; what another one presented may have gone with it. */
   readonly presented: Set<string>;

@@ -32,8 +32,11 @@ export interface Budget {
   check(ask: Ask): Refused | undefined;
   /** Spends for one order, or says why not; nothing is spent then. */
   spend(ask: Ask, signal: AbortSignal): Promise<Refused | undefined>;
-  /** An order that spent ended without a certificate: what counts certificates gets its token back. */
-  refund(ask: Ask, signal: AbortSignal): Promise<void>;
+  /**
+   * An order that spent ended without a certificate, or without having been sent: what counts certificates, or all it
+   * drew from, gets its token back.
+   */
+  refund(ask: Ask, what: 'certificate' | 'order', signal: AbortSignal): Promise<void>;
   /** Nobody asks this issuer (for one certificate, where one is named) before `until`. */
   block(issuer: string, until: number, signal: AbortSignal, certificateId?: string): Promise<void>;
   /** End of the issuer's own block, while there is one. */
@@ -102,11 +105,11 @@ class StoredBudget implements Budget {
     });
   }
 
-  async refund(ask: Ask, signal: AbortSignal): Promise<void> {
+  async refund(ask: Ask, what: 'certificate' | 'order', signal: AbortSignal): Promise<void> {
+    const limits = this.#limits.get(ask.issuer) ?? {};
+    const buckets = what === 'order' ? orderBuckets(ask, limits) : certificateBuckets(ask, limits);
     await this.#serial.run('', async () => {
-      for (const bucket of certificateBuckets(ask, this.#limits.get(ask.issuer) ?? {})) {
-        await this.#add(bucket, 1, signal);
-      }
+      for (const bucket of buckets) await this.#add(bucket, 1, signal);
     });
   }
 

@@ -55,6 +55,11 @@ export class Issuance {
     this.#deps = deps;
   }
 
+  /** Whether the issuer failed as a whole and has not answered for a single certificate since. */
+  isProbed(issuer: string): boolean {
+    return this.#issuerFailures.has(issuer);
+  }
+
   /** Spends the budget and keeps the order's first state. False when the budget was spent meanwhile. */
   async begin(id: CertificateId, decision: Decision, signal: AbortSignal): Promise<boolean> {
     const { registry, budget, clock } = this.#deps;
@@ -181,7 +186,7 @@ export class Issuance {
 
   async #fail(
     order: OrderRecord,
-    { error, scope, state, nothingIssued }: Extract<StepResult, { kind: 'failed' }>,
+    { error, scope, state, nothingIssued, nothingOrdered }: Extract<StepResult, { kind: 'failed' }>,
     signal: AbortSignal,
   ): Promise<void> {
     const { registry, clock, log } = this.#deps;
@@ -201,8 +206,9 @@ export class Issuance {
     await registry.failOrder({ ...order, step: state.step, data: state.data }, failure, retryAt, always);
     const entry = registry.entry(id);
     // After the failure is kept: a crash in between costs a token, where twice the same refund would forge one.
-    if (nothingIssued === true && entry !== undefined) {
-      await this.#deps.budget.refund(askFor(entry, issuerName, order.request.dnsNames), always);
+    if (entry !== undefined && (nothingIssued === true || nothingOrdered === true)) {
+      const what = nothingOrdered === true ? 'order' : 'certificate';
+      await this.#deps.budget.refund(askFor(entry, issuerName, order.request.dnsNames), what, always);
     }
     await this.abandon(id, signal);
   }

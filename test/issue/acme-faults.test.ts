@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { CertplaneError, hasCode } from '../../src/core/errors.ts';
 import type { IssuanceState, StepResult } from '../../src/core/ports/issuer.ts';
-import { ManualClock } from '../support/manual-clock.ts';
+import { ManualClock, settle } from '../support/manual-clock.ts';
 import { acmeSetting, type AcmeSetting } from './support/acme-setting.ts';
 import { drive, driveUntil, failed, issued, persisted } from './support/drive.ts';
 import { startScriptedCa, type ScriptedCa } from './support/scripted-ca.ts';
@@ -232,6 +232,63 @@ test('never (§5.4): an answer to newOrder that is lost is looked for in the lis
   issued(await drive(issuer, request, { ...setting, from: persisted(lost.state) }));
   assert.equal(ca.requests.filter((one) => one === 'newOrder').length, 1);
   assert.equal(ca.orders.length, 3);
+});
+
+for (const [what, script] of [
+  ['a closed connection', 'close'],
+  ['a 502', { status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>502</h1>' }],
+  ['an answer that is none', { body: '[]' }],
+] as const) {
+  test(`never (§5.4, §5.5): after ${what} in place of the answer to newOrder the next attempt looks for the order`, async () => {
+    await using setting = await scene();
+    const { ca } = setting;
+    const request = setting.request('shop.example.com');
+    ca.next('newOrder', () => {
+      ca.orders.push({ status: 'pending', authorization: 'pending', names: ['shop.example.com'] });
+      return script;
+    });
+    const issuer = setting.create();
+    const end = failed(await drive(issuer, request, setting));
+    assert.equal(end.scope, 'issuer', 'others need not find out one by one');
+    assert.notEqual(end.nothingOrdered, true);
+    await issuer.abandon(request, persisted(end.state), signal);
+    // As after a restart, which may come at any time.
+    issued(await drive(setting.create(), request, setting));
+    assert.equal(ca.requests.filter((one) => one === 'newOrder').length, 1);
+    assert.equal(ca.orders.length, 1);
+    issued(await drive(setting.create(), request, setting));
+    assert.equal(ca.requests.filter((one) => one === 'orders').length, 1, 'it is looked for once');
+  });
+}
+
+test('what reached nobody, or was refused, leaves no order to look for, and what reached nobody has cost none', async () => {
+  await using setting = await scene();
+  const { ca } = setting;
+  const request = setting.request('shop.example.com');
+  const nowhere = setting.create({ directory: 'https://localhost:1/directory' });
+  const unregistered = failed(await drive(nowhere, request, setting));
+  assert.equal(unregistered.nothingOrdered, true, 'it did not come to newOrder');
+  const issuer = setting.create();
+  ca.next('newOrder', { status: 400, body: ca.problem('rejectedIdentifier', 'no') });
+  const refused = failed(await drive(issuer, request, setting));
+  assert.notEqual(refused.nothingOrdered, true);
+  await issuer.abandon(request, persisted(refused.state), signal);
+  issued(await drive(issuer, request, setting));
+  assert.ok(!ca.requests.includes('orders'));
+});
+
+test('a connection to the CA that does not come about costs no order, also in the middle of one', async () => {
+  await using setting = await scene();
+  const { ca } = setting;
+  const request = setting.request('shop.example.com');
+  const issuer = setting.create();
+  const state = await driveUntil(issuer, request, { ...setting, stopAt: (at) => at.step === 'order' });
+  assert.ok('step' in state);
+  await ca[Symbol.asyncDispose]();
+  await settle(); // sees its kept connections end, and opens another one
+  const end = failed(await drive(issuer, request, { ...setting, from: state }));
+  assert.equal(end.error.code, 'issuer.unreachable');
+  assert.equal(end.nothingOrdered, true, end.error.message);
 });
 
 test('an open order that another certificate uses is not taken over', async () => {

@@ -83,9 +83,9 @@ test('never (§5.5): nothing is spent that cannot be kept', async () => {
 
 test('an order without a certificate gives back what counts certificates, never more than there was, and no order', async () => {
   const { store, clock, budget } = make();
-  await budget.refund(ask(['shop.example.com']), signal);
+  await budget.refund(ask(['shop.example.com']), 'certificate', signal);
   await spendAll(budget, 5, () => ask(['shop.example.com']));
-  await budget.refund(ask(['shop.example.com']), signal);
+  await budget.refund(ask(['shop.example.com']), 'certificate', signal);
   const again = createBudget({ store, clock, limits: new Map([['le', letsEncryptLimits]]) });
   await again.load(signal);
   await spendAll(again, 1, () => ask(['shop.example.com']));

@@ -184,6 +184,26 @@ test('names that could not be verified have used up no certificate: once they ca
   assert.notEqual(now.registry.entry('file/a')?.current, undefined);
 });
 
+test('what the CA was not asked for is no order: after hours without a network the budget for new orders is whole', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  const limits = new Map([['ca', { orders: { amount: 5, perMs: 300 * hour } }]]);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)], limits });
+  ca.script = () => ({ fail: 'issuer.unreachable', scope: 'issuer', nothingOrdered: true });
+  await now.apply(spec('file/a'));
+  for (let asked = 0; asked < 8; asked += 1) {
+    await clock.advance(2 * minute);
+    await now.registry.requestRenewal('file/a', 'cli', signal);
+  }
+  await settle();
+  assert.ok(ca.calls.length > 5, `asked ${ca.calls.length} times`);
+  ca.script = () => undefined;
+  await clock.advance(2 * minute);
+  await now.registry.requestRenewal('file/a', 'cli', signal);
+  await settle();
+  assert.notEqual(now.registry.entry('file/a')?.current, undefined);
+});
+
 test('never (§5.5): a CA that is down is asked less and less often, although the first step of an order asks it nothing', async () => {
   const clock = new ManualClock();
   const ca = new ScriptedCa(clock, 90 * day);
@@ -196,6 +216,38 @@ test('never (§5.5): a CA that is down is asked less and less often, although th
   await clock.advance(10 * minute);
   assert.ok(asked() - atFirst <= 13, `${asked() - atFirst} times in ten minutes`);
   ca.script = () => undefined;
+  await clock.advance(day);
+  assert.equal(ca.issued.length, 40);
+});
+
+test('never (§5.5): after each pause one order finds out whether a CA that was down is back, whatever the concurrency', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  await using now = await plant({ clock, issuers: [new ScriptedIssuer('ca', ca)], concurrency: 8 });
+  const gate = Promise.withResolvers<void>();
+  let back = false;
+  ca.script = (step) => {
+    if (step !== 'key') return undefined;
+    return back ? { after: gate.promise } : { fail: 'issuer.unreachable', scope: 'issuer' };
+  };
+  await now.apply(...Array.from({ length: 40 }, (_, i) => spec(`file/c${i}`)));
+  await settle();
+  const atFirst = ca.newOrders.length;
+  assert.ok(atFirst <= 8, `${atFirst} at first`);
+  await clock.advance(10 * minute);
+  const probes = ca.newOrders.length - atFirst;
+  assert.ok(probes >= 9 && probes <= 13, `${probes} times in ten minutes`);
+  back = true;
+  await clock.advance(2 * minute);
+  assert.equal(now.scheduler.stats().inFlight, 1, 'the others wait for what the first one finds');
+  const reasons = now.registry.certificates().map(({ record }) => now.scheduler.decision(record.id)?.reason.message);
+  assert.ok(
+    reasons.some((reason) => reason?.includes('one certificate at a time')),
+    reasons.join('\n'),
+  );
+  gate.resolve();
+  await settle();
+  assert.ok(ca.mostInFlight > 1, 'it is back for all');
   await clock.advance(day);
   assert.equal(ca.issued.length, 40);
 });

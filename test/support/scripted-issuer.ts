@@ -16,6 +16,7 @@ export type Mishap =
       readonly scope?: 'certificate' | 'issuer';
       readonly retryAt?: number;
       readonly nothingIssued?: boolean;
+      readonly nothingOrdered?: boolean;
     }
   | { readonly waitMs: number }
   | { readonly throws: Error }
@@ -151,9 +152,9 @@ export class ScriptedIssuer implements Issuer {
 
   async #meet(mishap: Mishap, state: IssuanceState, signal: AbortSignal): Promise<StepResult | undefined> {
     if ('fail' in mishap) {
-      const { fail, scope = 'certificate', retryAt, nothingIssued } = mishap;
-      const options = retryAt === undefined ? {} : { retryAt };
-      return { kind: 'failed', error: new CertplaneError(fail, 'Scripted.', options), scope, state, nothingIssued };
+      const { fail, scope = 'certificate', retryAt, nothingIssued, nothingOrdered } = mishap;
+      const error = new CertplaneError(fail, 'Scripted.', retryAt === undefined ? {} : { retryAt });
+      return { kind: 'failed', error, scope, state, nothingIssued, nothingOrdered };
     }
     if ('waitMs' in mishap) {
       return { kind: 'continue', state, waitUntil: this.ca.clock.now() + mishap.waitMs, note: 'It waits.' };

@@ -40,6 +40,8 @@ export type StepResult =
       readonly state: IssuanceState;
       /** The CA certainly issued nothing for this order, so that limits on certificates do not count it. */
       readonly nothingIssued?: boolean | undefined;
+      /** It was certainly not even asked for an order, so that limits on orders do not count it either. */
+      readonly nothingOrdered?: boolean | undefined;
     };
 
 /** What people are shown of an issuer; never a secret. */
