@@ -49,6 +49,9 @@ export class FeedClient {
         if (rest.length > longestLineBytes) throw unreachable('The feed sent a line without end.');
         for (const line of lines) if (line !== '') yield parseLine(line);
       }
+    } catch (error) {
+      if (error instanceof CertplaneError) throw error;
+      throw unreachable('The control process cut the connection.', error);
     } finally {
       this.cutFeed();
     }

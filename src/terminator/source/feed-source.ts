@@ -36,6 +36,8 @@ const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 /** Control and terminator start side by side: for this long the first connection may fail without being trouble. */
 const startingMs = 5_000;
+/** A connection may be cut once in this time without being trouble: control restarts, or stops just before we are told to. */
+const cutExcusedMs = 60_000;
 const partSize = 500;
 
 /** Client of the wire protocol in `core/feed.ts`. Reconnects by itself and resumes where it was. */
@@ -67,6 +69,7 @@ class HttpFeedSource implements FeedSource {
     let failures = 0;
     let troubled = false;
     let quietUntil = clock.now() + startingMs;
+    let cutAt = -Infinity;
     try {
       while (!signal.aborted) {
         const connection = new AbortController();
@@ -90,7 +93,10 @@ class HttpFeedSource implements FeedSource {
           if (signal.aborted) return;
           const { message } = toCertplaneError(error);
           const problem = { code: 'terminator.control-unreachable', message };
-          if (!troubled && !(isAbsent(error) && clock.now() < quietUntil)) {
+          const now = clock.now();
+          const firstCut = isCut(error) && now - cutAt > cutExcusedMs;
+          if (firstCut) cutAt = now;
+          if (!troubled && !firstCut && !(isAbsent(error) && now < quietUntil)) {
             troubled = true;
             yield { type: 'trouble', problem };
           }
@@ -193,6 +199,15 @@ class HttpFeedSource implements FeedSource {
 
 /** Nobody listens on the socket, or it is not even there. */
 function isAbsent(error: unknown): boolean {
-  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-  return cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED';
+  const code = causeCode(error);
+  return code === 'ENOENT' || code === 'ECONNREFUSED';
+}
+
+/** There was a connection, and it ended in the middle. */
+function isCut(error: unknown): boolean {
+  return causeCode(error) === 'ECONNRESET';
+}
+
+function causeCode(error: unknown): string | undefined {
+  return error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
 }
