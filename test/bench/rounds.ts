@@ -5,7 +5,7 @@ import type { Server } from './servers/server.ts';
 import { median } from './statistics.ts';
 import { cpuMicros } from './usage.ts';
 
-const mostWarmUps = 8;
+const mostWarmUps = 16;
 
 export interface Sample extends LoadResult {
   /** CPU time of the server's processes per operation. */

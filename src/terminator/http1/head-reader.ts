@@ -69,6 +69,7 @@ export class HeadReader {
       this.#authority = Buffer.from(request.authority, 'latin1').toString('latin1');
       this.#host = Buffer.from(host, 'latin1').toString('latin1');
     }
+    request.authority = this.#authority;
     request.host = this.#host;
     return undefined;
   }

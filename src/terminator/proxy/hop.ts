@@ -27,13 +27,13 @@ export class Hop {
     this.address = address === '' ? 'unknown' : address;
     this.port = portIn(authority) ?? (protocol === 'https' ? '443' : '80');
     const node = address.includes(':') ? `"[${address}]"` : this.address;
-    this.forwarded = flat(`for=${node};host="${authority}";proto=${protocol}`);
-    this.via = flat(`${version} ${pseudonym}`);
+    this.forwarded = `for=${node};host="${authority}";proto=${protocol}`;
+    this.via = `${version} ${pseudonym}`;
     const all = {
       'X-Forwarded-For': this.address,
       'X-Forwarded-Proto': protocol,
-      'X-Forwarded-Host': flat(authority),
-      'X-Forwarded-Port': flat(this.port),
+      'X-Forwarded-Host': authority,
+      'X-Forwarded-Port': this.port,
       Forwarded: this.forwarded,
       Via: this.via,
     };
@@ -44,9 +44,4 @@ export class Hop {
 function portIn(authority: string): string | undefined {
   const colon = authority.lastIndexOf(':');
   return colon > authority.lastIndexOf(']') && colon < authority.length - 1 ? authority.slice(colon + 1) : undefined;
-}
-
-/** In one piece, and not a slice that keeps a whole request in memory. */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }

@@ -30,7 +30,7 @@ export const handshakes: RowFamily = {
         ...lab,
         work,
         servers,
-        warmUp: 2000,
+        warmUp: 10_000,
         load: async ({ port }) =>
           await runClient({
             port,
