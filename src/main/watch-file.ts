@@ -54,12 +54,11 @@ export async function watchFile(
   try {
     while (!signal.aborted) {
       await wake.promise;
-      for (
-        let quietAt = lastChangeAt;
-        quietAt !== undefined;
-        quietAt = lastChangeAt === quietAt ? undefined : lastChangeAt
-      ) {
-        await clock.waitUntil(quietAt + quietMs, signal);
+      for (let left = quietMs; left > 0 && !signal.aborted;) {
+        await clock.sleep(left, signal);
+        // A clock that was set back meanwhile must not make it wait for as long.
+        lastChangeAt = Math.min(lastChangeAt ?? 0, clock.now());
+        left = lastChangeAt + quietMs - clock.now();
       }
       if (signal.aborted) break;
       lastChangeAt = undefined;

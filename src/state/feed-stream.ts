@@ -30,7 +30,7 @@ export async function streamFeed(
     const { lines } = feed.read(place);
     place = feed.revision();
     await writeLines(response, lines, { clock, signal });
-    const rung = await bell.waitUntil(clock.now() + pingEveryMs, clock, signal);
+    const rung = await bell.waitFor(pingEveryMs, clock, signal);
     if (!rung) await writeLines(response, [{ type: 'ping', revision: formatRevision(place) }], { clock, signal });
   }
 }

@@ -215,7 +215,6 @@ class Sessions implements Terminators {
   }
 
   async #giveUp(revision: Revision, signal: AbortSignal): Promise<never> {
-    const deadline = this.#clock.now() + applyTimeoutMs;
     await this.#clock.sleep(absenceGraceMs, signal);
     if (this.#connected().length === 0) {
       throw new CertplaneError(
@@ -223,7 +222,7 @@ class Sessions implements Terminators {
         'No terminator is connected that could answer the challenge. Start it with "certplane terminator", or look in its log for why it cannot reach the control process.',
       );
     }
-    await this.#clock.waitUntil(deadline, signal);
+    await this.#clock.sleep(applyTimeoutMs - absenceGraceMs, signal);
     const stuck = this.#connected().filter((session) => !covers(session, revision));
     throw stuck.length === 0
       ? new CertplaneError('challenge.terminator-absent', 'The terminator disconnected before it could answer.')

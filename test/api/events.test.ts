@@ -138,7 +138,7 @@ suite('GET /events', () => {
     assert.equal((await stream.next()).data.attentionTotal, 0);
     await fixture.clock.jumpTo(now + 365 * 86_400_000);
     const events = [];
-    for (let beats = 0; beats < 3; beats += 1) {
+    for (let beats = 0; beats < 4; beats += 1) {
       await fixture.clock.advance(heartbeatMs);
       await fixture.clock.advance(batchMs);
     }
@@ -172,6 +172,7 @@ suite('GET /events', () => {
     using stream = await fixture.events({ as: { headers: { cookie: `certplane_session=${secret}` } } });
     await stream.next();
     await fixture.clock.jumpTo(now + 12 * 3_600_000);
+    await fixture.clock.advance(heartbeatMs);
     await stream.ended();
   });
 

@@ -47,6 +47,18 @@ function watching(file: string, { clock = new ManualClock(), open }: { clock?: M
   };
 }
 
+test('never (§5.11): a clock that is set back while it waits for quiet does not hold a change for as long', async () => {
+  const watcher = new ScriptedWatcher();
+  const watch = watching('/etc/certplane/certplane.yaml', { open: watcher.open });
+  await until(() => watch.clock.pending.length === 1, { what: 'the first look' });
+  watcher.changed('certplane.yaml');
+  await watch.clock.advance(100);
+  await watch.clock.jumpTo(watch.clock.now() - 3 * 86_400_000);
+  await watch.clock.advance(1_000);
+  await until(() => watch.calls() === 1, { what: 'the call' });
+  await watch.stop();
+});
+
 test('several changes in a row are one, after half a second of quiet; other files of the directory are none', async () => {
   const watcher = new ScriptedWatcher();
   const watch = watching('/etc/certplane/certplane.yaml', { open: watcher.open });

@@ -1,7 +1,9 @@
 import type { Clock } from '../../src/core/ports/clock.ts';
 
 interface Waiter {
-  readonly at: number;
+  /** Of one that sleeps: moved along when the clock is changed. */
+  at: number;
+  readonly sleeps: boolean;
   wake(): void;
 }
 
@@ -19,15 +21,20 @@ export class ManualClock implements Clock {
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return this.waitUntil(this.#now + ms, signal);
+    return this.#wait(this.#now + ms, true, signal);
   }
 
   waitUntil(at: number, signal: AbortSignal): Promise<void> {
+    return this.#wait(at, false, signal);
+  }
+
+  #wait(at: number, sleeps: boolean, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     if (at <= this.#now) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         at,
+        sleeps,
         wake: () => {
           signal.removeEventListener('abort', onAbort);
           resolve();
@@ -61,9 +68,11 @@ export class ManualClock implements Clock {
     await settle();
   }
 
-  /** Jumps (suspend, clock change) in either direction: everybody who is due wakes at once, at the new time. */
+  /** Jumps (suspend, clock change) in either direction: who is due wakes at once, at the new time; who sleeps sleeps on. */
   async jumpTo(at: number | string): Promise<void> {
+    const before = this.#now;
     this.#now = typeof at === 'string' ? Date.parse(at) : at;
+    for (const waiter of this.#waiters) if (waiter.sleeps) waiter.at += this.#now - before;
     this.#wakeDue();
     await settle();
   }
