@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  *   apt/PACKAGE/   unpacked Debian packages, one tree per tool, complete once `.complete` exists
  *   npm/PACKAGE/   unpacked npm packages that carry a program
  *   kube/VERSION/  kube-apiserver and etcd, built from their Go modules
+ *   compiled/      Node's compile cache of our own modules
  *   h2spec/        the conformance tests of HTTP/2, built from their Go module
  */
 export function cacheDir(...parts: string[]): string {

@@ -285,11 +285,16 @@ test('never (§5.13): a backend that sends more than it announced loses the conn
     (write) => write(`${answer}good tail`),
     (write) => write(`HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\npoison`),
   ];
-  for (const [way, send] of ways.entries()) {
-    await using backend = await rawBackend((socket) => socket.on('data', () => send((text) => socket.write(text))));
-    await using terminator = await served({ routes: [proxyRoute('a.test', backend.url)], settings: { workers: 1 } });
+  const backends = await Promise.all(
+    ways.map((send) => rawBackend((socket) => socket.on('data', () => send((text) => socket.write(text))))),
+  );
+  await using stack = new AsyncDisposableStack();
+  for (const backend of backends) stack.use(backend);
+  const routes = backends.map(({ url }, way) => proxyRoute('a.test', url, `/${way}`));
+  await using terminator = await served({ routes, settings: { workers: 1 } });
+  for (const [way, backend] of backends.entries()) {
     for (let i = 0; i < 5; i += 1) {
-      const { body } = await terminator.fetch('a.test', `/${i}`);
+      const { body } = await terminator.fetch('a.test', `/${way}/${i}`);
       assert.equal(body, way === 4 ? '' : 'good', `way ${way}`);
     }
     assert.equal(backend.sockets.length, 5, `way ${way}: no connection was used twice`);
@@ -377,7 +382,7 @@ test('backpressure the other way: an upload waits for the backend', async () => 
       before = taken;
       return still;
     },
-    { everyMs: 300, what: 'an upload that is held up' },
+    { everyMs: 150, what: 'an upload that is held up' },
   );
   assert.ok(taken < 100, `${taken} MB were taken for a backend that reads nothing`);
   client.destroy();

@@ -344,12 +344,13 @@ async function scan(port: number, host: string): Promise<Record<string, boolean>
     'P-521': ['-tls1_3', '-groups', 'P-521'],
   };
   const found: Record<string, boolean> = {};
-  for (const [offer, args] of Object.entries(offers)) {
+  const tried = Object.entries(offers).map(async ([offer, args]) => {
     const output = await sClient(port, '-servername', host, ...args);
     found[offer] = /^New, TLSv1\.\d, Cipher is (?!\(NONE\))/m.test(output);
     assert.doesNotMatch(output, /Compression: (?!NONE)/);
     assert.match(output, /Secure Renegotiation IS supported|TLSv1\.3|Cipher is \(NONE\)/);
-  }
+  });
+  await Promise.all(tried);
   return found;
 }
 

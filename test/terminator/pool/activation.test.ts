@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import test from 'node:test';
-import { connect as tlsConnect } from 'node:tls';
 import type { ListenAddress } from '../../../src/core/terminator.ts';
 import { activationVariables, PassedSockets, takeActivation } from '../../../src/terminator/pool/activation.ts';
 import { BoundSocket } from '../../../src/terminator/pool/bound-socket.ts';
-import { groupProcesses } from '../../support/process-tree.ts';
-import { startLoad } from '../../support/load.ts';
 import { tempDir } from '../../support/tempdir.ts';
-import { TestCa } from '../../support/test-ca.ts';
 import { until } from '../../support/until.ts';
-import { startActivator, type Activated } from '../support/activator.ts';
-
-const bin = join(import.meta.dirname, '..', '..', '..', 'src', 'bin.ts');
+import { activatedSite, bin, untilServing } from '../support/activated-site.ts';
+import { startActivator } from '../support/activator.ts';
 
 test('passed sockets are taken by the process they are meant for, and the variables go', () => {
   const env = { LISTEN_PID: '77', LISTEN_FDS: '2', LISTEN_FDNAMES: 'https:http', PATH: '/bin' };
@@ -71,113 +65,24 @@ test('a socket is for an address by its name, and by where it is bound', () => {
   assert.deepEqual(urls(sockets.take('http', at('::', 80))), ['http://[::]:80']);
 });
 
-interface Site extends AsyncDisposable {
-  readonly config: string;
-  readonly ca: TestCa;
-}
-
-/** A terminator that needs no control: a directory of certificates and one route. */
-async function site(httpsPort: number, httpPort: number): Promise<Site> {
-  const directory = await tempDir();
-  const ca = await TestCa.create();
-  const leaf = await ca.issue({ dnsNames: ['a.localhost'] });
-  await mkdir(directory.join('certs'));
-  await writeFile(directory.join('certs', 'a.crt'), leaf.fullchainPem);
-  await writeFile(directory.join('certs', 'a.key'), leaf.keyPem, { mode: 0o600 });
-  const config = directory.join('certplane.yaml');
-  await writeFile(
-    config,
-    `dataDir: ./data
-metrics: false
-admin: { listen: '127.0.0.1:0' }
-certificates: {}
-terminator:
-  workers: 2
-  https: { listen: '127.0.0.1:${httpsPort}' }
-  http: { listen: '127.0.0.1:${httpPort}' }
-  sources: [{ files: { directory: ./certs } }]
-  routes:
-    - hosts: [a.localhost]
-      respond: { status: 200, body: "here\\n" }
-      automaticCertificate: false
-`,
-  );
-  return { config, ca, [Symbol.asyncDispose]: async () => await directory[Symbol.asyncDispose]() };
-}
-
-async function untilServing(program: Activated, port: number, ca: TestCa): Promise<void> {
-  const attempt = async (): Promise<boolean> => {
-    if (program.child.exitCode !== null) return true;
-    const socket = tlsConnect({ port, host: '127.0.0.1', servername: 'a.localhost', ca: ca.certPem });
-    const done = await Promise.race([
-      once(socket, 'secureConnect').then(() => true),
-      once(socket, 'close').then(() => false),
-    ]).catch(() => false);
-    socket.destroy();
-    return done;
-  };
-  await until(attempt, { what: 'the terminator to serve', timeoutMs: 30_000 });
-  assert.equal(program.child.exitCode, null, program.output);
-}
-
-for (const command of ['terminator', 'run'] as const) {
-  test(`never (§5.3): the program is replaced by another one on the activator's sockets, and no client is refused (${command})`, async (t) => {
-    if (process.platform === 'win32') return t.skip('needs a shell');
-    await using activator = startActivator(['https', 'http']);
-    const [https, http] = activator.ports as [number, number];
-    await using place = await site(https, http);
-    const args = [bin, command, '--config', place.config];
-    await using first = activator.start(args);
-    await untilServing(first, https, place.ca);
-    await using load = startLoad({
-      mode: 'new',
-      port: https,
-      caPem: place.ca.certPem,
-      servernames: ['a.localhost'],
-      concurrency: 4,
-      verify: { status: 200, bodyIncludes: 'here' },
-      requestTimeoutMs: 30_000,
-    });
-    await load.reached(50);
-    first.child.kill('SIGTERM');
-    assert.equal(await first.ended(), 0, first.output);
-    await using second = activator.start(args);
-    const before = load.done;
-    await load.reached(before + 100);
-    await load.stop();
-    assert.deepEqual(load.failures, []);
-    assert.equal(second.child.exitCode, null);
-    assert.doesNotMatch(first.output + second.output, /address-in-use|was passed/);
-    // The plain listener is the activator's, too.
-    const plain = connect(http, '127.0.0.1');
-    plain.write('GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n');
-    const [answer] = (await once(plain, 'data')) as [Buffer];
-    assert.match(answer.toString(), /^HTTP\/1\.1 308 /);
-    plain.destroy();
-  });
-}
-
-test('a terminator that is killed gets the same sockets again from the process that watches over it', async (t) => {
-  if (process.platform !== 'linux') return t.skip('needs /proc');
+test('the next program serves on the sockets that the one before it left open', async () => {
   await using activator = startActivator(['https', 'http']);
   const [https, http] = activator.ports as [number, number];
-  await using place = await site(https, http);
-  await using program = activator.start([bin, 'run', '--config', place.config]);
-  await untilServing(program, https, place.ca);
-  const terminator = (): number | undefined =>
-    groupProcesses(program.pid).find(({ args }) => args.includes(' terminator '))?.pid;
-  const killed = terminator() as number;
-  process.kill(killed, 'SIGKILL');
-  await until(() => ![undefined, killed].includes(terminator()), { what: 'the next terminator' });
-  await untilServing(program, https, place.ca);
-  assert.doesNotMatch(program.output, /address-in-use|was passed/);
+  await using place = await activatedSite(https, http);
+  for (let i = 0; i < 2; i += 1) {
+    await using program = activator.start([bin, 'terminator', '--config', place.config]);
+    await untilServing(program, https, place.ca);
+    program.child.kill('SIGTERM');
+    assert.equal(await program.ended(), 0, program.output);
+    assert.doesNotMatch(program.output, /address-in-use|was passed/);
+  }
 });
 
 test('no other process gets the sockets or hears of them', async (t) => {
   if (process.platform !== 'linux') return t.skip('needs /proc');
   await using activator = startActivator(['https', 'http']);
   const [https, http] = activator.ports as [number, number];
-  await using place = await site(https, http);
+  await using place = await activatedSite(https, http);
   await using program = activator.start([bin, 'terminator', '--config', place.config]);
   await untilServing(program, https, place.ca);
   const children = await readFile(`/proc/${program.pid}/task/${program.pid}/children`, 'utf8');
@@ -189,7 +94,7 @@ test('no other process gets the sockets or hears of them', async (t) => {
 test('what is passed and not in the configuration is said; what is no TCP socket is left alone', async () => {
   await using activator = startActivator(['https', 'http', 'https']);
   const [https, http] = activator.ports as [number, number];
-  await using place = await site(https, http);
+  await using place = await activatedSite(https, http);
   await using program = activator.start([bin, 'terminator', '--config', place.config]);
   await untilServing(program, https, place.ca);
   await until(() => program.output.includes('for no address in the configuration'));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { until } from '../../support/until.ts';
-import { respondRoute, startTerminator } from '../support/harness.ts';
+import { until } from '../support/until.ts';
+import { respondRoute, startTerminator } from '../terminator/support/harness.ts';
 
 test('connections are spread evenly over workers, also when they come one after the other', async (t) => {
   if (process.platform !== 'linux') return t.skip('the kernel spreads them on Linux');
