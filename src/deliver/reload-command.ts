@@ -11,6 +11,8 @@ const shownCharacters = 4096;
 const keptBytes = 65_536;
 /** Between SIGTERM and SIGKILL. */
 const graceMs = 2_000;
+/** After SIGKILL a process goes on only while it waits in the kernel, for a dead disk say: nobody knows how long. */
+const killMs = 3_000;
 
 export interface ReloadCommand {
   /** Program and arguments. */
@@ -43,12 +45,11 @@ export async function runReloadCommand(command: ReloadCommand, signal: AbortSign
     );
     const first = await Promise.race([ended, deadline]);
     if (typeof first === 'string') {
-      const stopped = await endGroup(child, ended, clock);
+      const how = await endGroup(child, ended, clock);
       signal.throwIfAborted();
       throw new CertplaneError(
         'output.reload-timeout',
-        `The reload command ${program} did not end within ${timeoutMs / 1000} s and ` +
-          `${stopped ? 'was stopped' : 'could not be stopped (it runs as another user)'}.${output.sentence()}`,
+        `The reload command ${program} did not end within ${timeoutMs / 1000} s and ${how}.${output.sentence()}`,
       );
     }
     await drain(child);
@@ -101,23 +102,33 @@ function failureOf({ code, signal, error }: End): string | undefined {
   return code === 0 ? undefined : `ended with exit code ${code}`;
 }
 
-/** SIGTERM to the whole group, then SIGKILL; resolves when the command has ended, or with false when it may not be. */
-async function endGroup(child: ChildProcess, ended: Promise<End>, clock: Clock): Promise<boolean> {
+/** SIGTERM to the whole group, then SIGKILL; resolves what became of it, for a sentence. */
+export async function endGroup(
+  child: Pick<ChildProcess, 'pid' | 'unref'>,
+  ended: Promise<unknown>,
+  clock: Clock,
+): Promise<string> {
   signalGroup(child, 'SIGTERM');
+  await endsWithin(graceMs, ended, clock);
+  if (!signalGroup(child, 'SIGKILL')) return 'could not be stopped (it runs as another user)';
+  if (await endsWithin(killMs, ended, clock)) return 'was stopped';
+  child.unref(); // it must not keep this process
+  return `is still there although it was killed (process ${child.pid} waits in the kernel, for a disk perhaps)`;
+}
+
+async function endsWithin(ms: number, ended: Promise<unknown>, clock: Clock): Promise<boolean> {
   const over = new AbortController();
-  const grace = clock.sleep(graceMs, over.signal).then(
-    () => true,
+  const late = clock.sleep(ms, over.signal).then(
     () => false,
+    () => true,
   );
-  await Promise.race([ended, grace]);
+  const first = await Promise.race([ended.then(() => true), late]);
   over.abort();
-  if (!signalGroup(child, 'SIGKILL')) return false;
-  await ended;
-  return true;
+  return first;
 }
 
 /** False when the group belongs to another user (a command that uses sudo). */
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): boolean {
+function signalGroup({ pid }: Pick<ChildProcess, 'pid'>, signal: NodeJS.Signals): boolean {
   if (pid === undefined) return true;
   try {
     return process.kill(-pid, signal);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { hasCode, type CertplaneError, type ErrorCode } from '../../src/core/errors.ts';
 import type { Clock } from '../../src/core/ports/clock.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
-import { runReloadCommand } from '../../src/deliver/reload-command.ts';
+import { endGroup, runReloadCommand } from '../../src/deliver/reload-command.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/tempdir.ts';
 import { until } from '../support/until.ts';
@@ -143,6 +144,20 @@ test('a command that ignores SIGTERM is killed after two more seconds', async ()
   await until(() => clock.pending.length > 0, { what: 'the grace period' });
   await clock.advance(2_000);
   await failed;
+});
+
+test('never (§5.6, §5.10): a command that not even SIGKILL ends is waited for three seconds, and named', async () => {
+  const clock = new ManualClock();
+  let left = false;
+  // No process can be made to wait in the kernel for the sake of a test: this one has ended, and nobody is told.
+  const { pid } = spawnSync('true');
+  const ending = endGroup({ pid, unref: () => (left = true) }, new Promise(() => undefined), clock);
+  await clock.advance(4_900);
+  assert.equal(left, false);
+  await clock.advance(100);
+  assert.match(await ending, new RegExp(`still there although it was killed \\(process ${pid} `));
+  assert.ok(left);
+  assert.deepEqual(clock.pending, []);
 });
 
 test('never (§5.10): the signal ends the command, and its reason is what comes out', async () => {
