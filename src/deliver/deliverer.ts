@@ -20,6 +20,8 @@ export interface DelivererDeps {
 export interface Deliverer extends Part {
   /** Looks at what waits again: a clock that was set back wakes nobody by itself. */
   lookAgain(): void;
+  /** What is being done now: outputs, each with its certificate. */
+  underWay(): readonly string[];
 }
 
 /** Deliveries at once, and looks at what outputs hold (at start, and after a changed specification). */
@@ -71,6 +73,10 @@ export function createDeliverer({ registry, outputFor, clock, log }: DelivererDe
     lookAgain() {
       for (const outputs of lanes.values()) for (const lane of outputs.values()) lane.lookAgain();
     },
+    underWay: () =>
+      [...lanes].flatMap(([certificate, outputs]) =>
+        [...outputs].flatMap(([output, lane]) => (lane.busy ? [`${output} of ${certificate}`] : [])),
+      ),
     async [Symbol.asyncDispose]() {
       subscriptions.dispose();
       stop.abort();

@@ -67,6 +67,10 @@ export class OutputLane {
     this.#waiting?.abort();
   }
 
+  get busy(): boolean {
+    return this.#running !== undefined && this.#waiting === undefined;
+  }
+
   /** Resolves when nothing runs in the lane; never rejects. */
   async idle(): Promise<void> {
     await this.#running;
@@ -135,7 +139,7 @@ export class OutputLane {
 
   async #verify({ version, spec, state }: Target): Promise<number | undefined> {
     try {
-      const held = await this.#deps.outputFor(spec, this.#certificateId).current(this.#deps.signal);
+      const held = await this.#deps.outputFor(spec, this.#certificateId).current(this.#deps.signal, version);
       if (held?.fingerprint256 === version.fingerprint256 && held.intact) {
         this.#verified = JSON.stringify(spec);
         return undefined;

@@ -1,8 +1,10 @@
 /** One child process of `certplane run`: started, restarted with back-off when it ends unexpectedly, stopped and awaited. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../core/ports/log.ts';
 import { activationVariables, descriptors, type Activation } from '../terminator/pool/activation.ts';
+import { limitChild, type ChildLimits } from './child-limit.ts';
 import { parentPipeVariable } from './stop.ts';
 
 /** Short at first: while the terminator is away, clients are refused. */
@@ -18,6 +20,7 @@ export interface ChildOptions {
   readonly log: Log;
   /** Sockets of this process that the child is to have, too: each time it is started. */
   readonly sockets?: Activation | undefined;
+  readonly limits?: ChildLimits | undefined;
 }
 
 export interface Child {
@@ -27,8 +30,13 @@ export interface Child {
   signal(signal: NodeJS.Signals): void;
   /** Sends it SIGHUP, once it is ready to take that: before, it would only end it. */
   hangUp(): void;
-  /** Resolves when it has ended after the signal was aborted. */
-  readonly ended: Promise<void>;
+  /** Resolves when it has ended after the signal was aborted: whether it did so by itself, and with exit code 0. */
+  readonly ended: Promise<boolean>;
+}
+
+interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
 }
 
 /** The child ended before it was ever ready: its own message has said why. */
@@ -42,7 +50,7 @@ export class ChildFailed extends Error {
 }
 
 /** Keeps the child running until `stop` is aborted; then sends SIGTERM and waits. */
-export function keepRunning({ name, args, bin, log, sockets }: ChildOptions, stop: AbortSignal): Child {
+export function keepRunning({ name, args, bin, log, sockets, limits }: ChildOptions, stop: AbortSignal): Child {
   const passed = sockets === undefined ? [] : descriptors(sockets);
   // Behind the sockets is the pipe by which either side notices the end of the other.
   const pipeFd = 3 + passed.length;
@@ -54,8 +62,16 @@ export function keepRunning({ name, args, bin, log, sockets }: ChildOptions, sto
   const onStop = (): void => void current?.kill('SIGTERM');
   stop.addEventListener('abort', onStop);
 
-  /** Resolves the exit code, or undefined when a signal ended it. */
-  function once(): Promise<number | undefined> {
+  function onReady(): void {
+    everReady = true;
+    ready = true;
+    if (hangUpDue) current?.kill('SIGHUP');
+    hangUpDue = false;
+    first.resolve();
+  }
+
+  /** Runs it once, to its end. */
+  async function once(): Promise<Exit> {
     const child = spawn(process.execPath, [bin, ...args], {
       stdio: ['ignore', 'inherit', 'inherit', ...passed, 'pipe'],
       env: {
@@ -66,34 +82,51 @@ export function keepRunning({ name, args, bin, log, sockets }: ChildOptions, sto
     });
     current = child;
     ready = false;
-    const pipe = child.stdio[pipeFd] as NodeJS.ReadableStream | null;
-    pipe?.on('data', () => {
-      everReady = true;
-      ready = true;
-      if (hangUpDue) child.kill('SIGHUP');
-      hangUpDue = false;
-      first.resolve();
+    const pipe = child.stdio[pipeFd] as Socket | null;
+    const { promise: ended, resolve } = Promise.withResolvers<Exit>();
+    const limit = limitChild(child, {
+      name,
+      log,
+      stop,
+      limits,
+      onLeftBehind: () => {
+        child.unref();
+        pipe?.destroy();
+        resolve({ code: null, signal: 'SIGKILL' });
+      },
     });
-    pipe?.on('error', (error) => log.debug('pipe to child failed', { child: name, reason: (error as Error).message }));
-    return new Promise((resolve) => {
-      child.once('error', (error) => {
-        log.error('child cannot be started', { child: name, reason: error.message });
-        resolve(1);
-      });
-      child.once('exit', (code) => resolve(code ?? undefined));
+    pipe?.on('data', (data: Buffer) => {
+      for (const line of data.toString().split('\n')) {
+        if (line === 'ready') onReady();
+        const endsWithinMs = /^ends-within (\d+)$/.exec(line)?.[1];
+        if (endsWithinMs !== undefined) limit.allow(Number(endsWithinMs));
+      }
     });
+    pipe?.on('error', (error) => log.debug('pipe to child failed', { child: name, reason: error.message }));
+    child.once('error', (error) => {
+      log.error('child cannot be started', { child: name, reason: error.message });
+      resolve({ code: 1, signal: null });
+    });
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    const exit = await ended;
+    limit[Symbol.dispose]();
+    return exit;
   }
 
-  async function loop(): Promise<void> {
+  async function loop(): Promise<boolean> {
     let wait: number = restartMs.first;
+    let endedWell = true;
     while (!stop.aborted) {
       const startedAt = performance.now();
-      const code = await once();
+      const { code, signal } = await once();
       current = undefined;
       ready = false;
-      if (stop.aborted) break;
+      if (stop.aborted) {
+        endedWell = code === 0 || signal === 'SIGTERM' || signal === 'SIGINT';
+        break;
+      }
       // What ends by itself before it was ever ready has said why and would say it again; a kill or a crash would not.
-      if (!everReady && code !== undefined) {
+      if (!everReady && code !== null) {
         first.reject(new ChildFailed(name, code));
         break;
       }
@@ -112,6 +145,7 @@ export function keepRunning({ name, args, bin, log, sockets }: ChildOptions, sto
     }
     first.resolve();
     stop.removeEventListener('abort', onStop);
+    return endedWell;
   }
 
   return {

@@ -6,6 +6,7 @@ import type { Log } from '../core/ports/log.ts';
 import { wireControl, type Control } from './wire-control.ts';
 import { processLog } from './process-log.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
+import { limitStop } from './stop-limit.ts';
 import { stopSignals } from './stop.ts';
 import { watchFile } from './watch-file.ts';
 
@@ -23,6 +24,13 @@ export async function runControl(options: ControlOptions): Promise<number> {
   const log = processLog('control');
   // Everything kept is durable when it is kept, so there is nothing that an end in the middle could break.
   signals.force.addEventListener('abort', () => process.exit(1));
+  let running: Control | undefined;
+  let waitsFor: string | undefined = 'the start';
+  limitStop({
+    signals,
+    waitingFor: () => (waitsFor === undefined ? (running?.waitingFor ?? []) : [waitsFor]),
+    log,
+  });
   const hangUps = hangUpTurns();
   const { file, config } = await readConfig(options);
   if (config === undefined) return 1;
@@ -31,7 +39,9 @@ export async function runControl(options: ControlOptions): Promise<number> {
       { config, dataDirOption: options.dataDir, env: process.env, clock: systemClock, log },
       signals.stop,
     );
+    running = control;
     await control.start(signals.stop);
+    waitsFor = undefined;
     const reload = createReloader(control, signals.stop, log);
     const onWatchTrouble = (message: string): void => control.notices.raise('config.not-watched', message, file);
     const reloading = [
@@ -50,7 +60,9 @@ export async function runControl(options: ControlOptions): Promise<number> {
     signals.ready();
     await announce(control, signals.stop, log);
     await signals.stopped;
+    waitsFor = 'a reload';
     await Promise.all(reloading);
+    waitsFor = undefined;
     return 0;
   } catch (error) {
     if (signals.stop.aborted && isAbort(error)) return 0;

@@ -17,7 +17,7 @@ export interface RunOptions extends ConfigLocation {
   readonly watch: boolean;
 }
 
-/** Resolves the exit code. */
+/** Resolves the exit code: not 0 when a child had to be ended. */
 export async function run(options: RunOptions): Promise<number> {
   using signals = stopSignals();
   const log = processLog('run');
@@ -60,7 +60,8 @@ export async function run(options: RunOptions): Promise<number> {
     exitCode = error.exitCode;
     abandon.abort();
   }
-  await Promise.all(children.map((child) => child.ended));
+  const endedWell = await Promise.all(children.map((child) => child.ended));
+  if (exitCode === 0 && endedWell.includes(false)) exitCode = 1;
   process.off('SIGHUP', onHangUp);
   return exitCode;
 }

@@ -13,6 +13,8 @@ export interface StopSignals extends Disposable {
   readonly stopped: Promise<void>;
   /** Tells the parent, where there is one, that this process does its work. */
   ready(): void;
+  /** Tells the parent, where there is one, that it is stopping and how long that takes at most. */
+  endsWithin(ms: number): void;
 }
 
 /** The environment variable that names the file descriptor of the pipe to the parent. */
@@ -43,6 +45,9 @@ export function stopSignals(env: NodeJS.ProcessEnv = process.env): StopSignals {
     force: force.signal,
     stopped,
     ready: () => void parent?.write('ready\n'),
+    endsWithin: (ms) => {
+      if (parent?.destroyed === false) parent.write(`ends-within ${ms}\n`);
+    },
     [Symbol.dispose]() {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);

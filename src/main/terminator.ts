@@ -19,6 +19,7 @@ import { createSupervisor, type Supervisor } from '../terminator/supervisor.ts';
 import { isShrunk, readMarker } from './applied-marker.ts';
 import { processLog } from './process-log.ts';
 import { readConfig, type ConfigLocation } from './read-config.ts';
+import { limitStop } from './stop-limit.ts';
 import { parentPipeVariable, stopSignals } from './stop.ts';
 
 /** Several terminators of one control plane will be told apart by it. */
@@ -41,6 +42,12 @@ export async function runTerminator(options: ConfigLocation): Promise<number> {
   try {
     const settings = config === undefined ? undefined : await settingsToStartWith(config);
     await using supervisor = wireTerminator({ dataDir, settings, sockets, log });
+    limitStop({
+      signals,
+      openMs: () => supervisor.status().drainMs,
+      waitingFor: () => supervisor.status().waitingFor,
+      log,
+    });
     signals.force.addEventListener('abort', () => supervisor.cut());
     await supervisor.start(signals.stop);
     for (const address of sockets?.unused() ?? [])

@@ -28,6 +28,7 @@ import { createSweeps } from '../schedule/sweeps.ts';
 import { createFeed } from '../state/feed.ts';
 import { createFeedServer } from '../state/feed-server.ts';
 import { createFeedSolver } from '../state/feed-solver.ts';
+import { installationId } from '../state/installation.ts';
 import { createRegistry } from '../state/registry.ts';
 import { createTerminators } from '../state/terminators.ts';
 import { backupStore } from '../store/backup.ts';
@@ -39,6 +40,7 @@ import { createControlView, isServing } from './control-view.ts';
 import { InForce } from './in-force.ts';
 import { IssuerPool } from './issuers.ts';
 import { MetricsPlace } from './metrics-place.ts';
+import { NamedParts } from './named-parts.ts';
 import { Notices } from './notices.ts';
 import { createOutputFactory } from './outputs.ts';
 import { createReload } from './reload.ts';
@@ -46,6 +48,8 @@ import { watchWrites } from './store-health.ts';
 
 export interface Control extends Part {
   readonly address: string;
+  /** While it stops: what it waits for. */
+  readonly waitingFor: readonly string[];
   loginLink(): string;
   /** The configuration in force: the one before, while the one it was started with is held. */
   readonly config: Config;
@@ -81,13 +85,14 @@ export async function wireControl(
   signal: AbortSignal,
 ): Promise<Control> {
   await using building = new AsyncDisposableStack();
+  const parts = building.use(new NamedParts());
   const { dataDir } = config;
   const run = join(dataDir, 'run');
 
   // State: one writer, one key, one database.
-  building.use(acquireWriterLock(dataDir));
+  parts.use('the lock of the data directory', acquireWriterLock(dataDir));
   const { key } = await loadEncryptionKey({ dataDir, env, createIfMissing: true });
-  const database = building.use(await openSqliteStore({ dataDir, key, clock, log }));
+  const database = parts.use('the database', await openSqliteStore({ dataDir, key, clock, log }));
   const health = watchWrites(database);
   const counter = createHistoryCounter({
     store: health.store,
@@ -100,13 +105,17 @@ export async function wireControl(
 
   // Schedule and issuers: what is due, and who makes it.
   const feedSolver = createFeedSolver({ feed, terminators });
-  const pool = building.use(new IssuerPool({ store, feedSolver, clock, log }));
+  const pool = parts.use('issuers', new IssuerPool({ store, feedSolver, clock, log }));
   const budget = createBudget({ store, clock, limits: new Map() });
   const { concurrency } = config.issuance;
   const scheduler = createScheduler({ registry, issuers: new Map(), store, clock, log, concurrency, budget });
 
   // Where versions go: outputs, and terminators over the feed.
-  const outputFor = createOutputFactory(clock, () => inForce.config.kubernetes ?? {});
+  const outputFor = createOutputFactory({
+    clock,
+    access: () => inForce.config.kubernetes ?? {},
+    installationId: await installationId(store, signal),
+  });
   const deliverer = createDeliverer({ registry, outputFor, clock, log });
   const sweeps = createSweeps({ registry, budget, waiting: [scheduler, deliverer], clock, log });
   const feedServer = createFeedServer({
@@ -168,7 +177,7 @@ export async function wireControl(
     expectsTerminator: () => inForce.config.terminator !== undefined,
     clock,
   });
-  building.use(view);
+  parts.use('the view', view);
   const stats = {
     attempts: counter.attempts,
     history: counter.history,
@@ -205,8 +214,11 @@ export async function wireControl(
     },
   );
   signal.throwIfAborted();
-  const parts = building.move();
+  building.move();
   return {
+    get waitingFor() {
+      return parts.waitingFor;
+    },
     get address() {
       return api.address;
     },
@@ -228,14 +240,21 @@ export async function wireControl(
       );
     },
     async start(starting) {
-      for (const part of [feedServer, scheduler, deliverer, sweeps, api]) {
-        parts.use(part);
+      const inOrder: [string, Part, (() => readonly string[])?][] = [
+        ['the feed', feedServer],
+        ['issuances', scheduler],
+        ['deliveries', deliverer, () => deliverer.underWay()],
+        ['sweeps', sweeps],
+        ['the API', api],
+      ];
+      for (const [name, part, waitingFor] of inOrder) {
+        parts.use(name, part, waitingFor);
         await part.start(starting);
       }
-      parts.use(metrics);
+      parts.use('the metrics address', metrics);
       await metrics.serve(startedWith.metrics?.listen);
       started = true;
     },
-    [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
+    [Symbol.asyncDispose]: async () => await parts[Symbol.asyncDispose](),
   };
 }

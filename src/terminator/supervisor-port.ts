@@ -34,6 +34,10 @@ export interface SupervisorStatus {
   readonly served: number;
   /** Listening, and a first set of certificates is in effect. */
   readonly ready: boolean;
+  /** How long open connections may go on after a stop. */
+  readonly drainMs: number;
+  /** What a stop waits for. */
+  readonly waitingFor: readonly string[];
   /** Where /metrics, /livez and /readyz are, if anywhere. */
   readonly metricsPort?: number | undefined;
 }

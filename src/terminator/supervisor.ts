@@ -184,6 +184,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
       problems: this.#problems.list(),
       served: this.#holdings.served().size,
       ready: listening.length > 0 && live.length > 0 && this.#firstSet && this.#drained === undefined,
+      drainMs: this.#settings?.timeouts.drainMs ?? 0,
+      waitingFor: [...live.map(({ pid }) => `worker ${pid}`), ...this.#readers.names],
       metricsPort: this.#metricsAddress.port,
     };
   }

@@ -73,6 +73,25 @@ test('never (§5.4): a restart looks at what outputs hold and delivers only what
   assert.equal(world.place(whole).looks, looks, 'it is not looked at again without a reason');
 });
 
+test('a delivery that hangs in something no signal ends is named while a stop waits for it', async () => {
+  const world = fleet();
+  const [hanging, waiting] = [outputSpec('hanging'), outputSpec('waiting')];
+  world.registry.add('file/shop', [hanging, waiting]);
+  world.registry.issue('file/shop');
+  world.place(waiting).behaviour = failing;
+  const { promise: hung, resolve: release } = Promise.withResolvers<void>();
+  world.place(hanging).deliver = async () => await hung;
+  const deliverer = await world.start();
+  await settle();
+  assert.deepEqual(deliverer.underWay(), ['files:/hanging of file/shop']);
+  const stopped = deliverer[Symbol.asyncDispose]();
+  await settle();
+  assert.deepEqual(deliverer.underWay(), ['files:/hanging of file/shop']);
+  release();
+  await stopped;
+  assert.deepEqual(deliverer.underWay(), []);
+});
+
 test('a failed delivery is retried after 1, 10 and 100 minutes, then daily, and says why', async () => {
   const world = fleet();
   const [bad, good] = [outputSpec('bad'), outputSpec('good')];

@@ -13,7 +13,11 @@ import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 const [log, behaviour] = process.argv.slice(2);
 const note = (text) => appendFileSync(log, text + '\\n');
 process.on('SIGHUP', () => note('hang-up'));
-process.on('SIGTERM', () => { note('end'); process.exit(0); });
+process.on('SIGTERM', () => {
+  note('end');
+  if (behaviour === 'promise') writeSync(Number(process.env.CERTPLANE_PARENT_FD), 'ends-within 20\\n');
+  if (behaviour !== 'hang' && behaviour !== 'promise') process.exit(behaviour === 'fail' ? 1 : 0);
+});
 const starts = () => readFileSync(log, 'utf8').split('\\n').filter((line) => line.startsWith('start')).length;
 note('start ' + process.pid);
 if (behaviour === 'refuse') process.exit(3);
@@ -27,7 +31,10 @@ setInterval(() => {}, 1000);
 interface Running extends AsyncDisposable {
   readonly child: Child;
   readonly lines: () => Promise<string[]>;
+  /** Resolves whether it ended well. */
+  readonly stop: () => Promise<boolean>;
   readonly waits: number[];
+  readonly errors: string[];
 }
 
 async function start(dir: TempDir, behaviour: string): Promise<Running> {
@@ -37,11 +44,26 @@ async function start(dir: TempDir, behaviour: string): Promise<Running> {
   await writeFile(file, '');
   const stop = new AbortController();
   const waits: number[] = [];
-  const log: Log = { ...silentLog, error: (_message, fields) => void waits.push(fields?.['afterMs'] as number) };
-  const child = keepRunning({ name: 'program', args: [file, behaviour], bin, log }, stop.signal);
+  const errors: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    error: (message, fields) => {
+      errors.push(message);
+      waits.push(fields?.['afterMs'] as number);
+    },
+  };
+  // Whatever hangs says "ends-within" at once or never: the one limit is far away where the other is meant.
+  const answerMs = behaviour === 'hang' ? 20 : 60_000;
+  const limits = { answerMs, marginMs: 20, killMs: 60_000 };
+  const child = keepRunning({ name: 'program', args: [file, behaviour], bin, log, limits }, stop.signal);
   return {
     child,
     waits,
+    errors,
+    stop: async () => {
+      stop.abort();
+      return await child.ended;
+    },
     lines: async () => (await readFile(file, 'utf8')).split('\n').filter((line) => line !== ''),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
@@ -102,4 +124,28 @@ test('stopping sends SIGTERM and waits for the end', async () => {
     await running.child.firstReady;
   }
   assert.equal((await lines()).at(-1), 'end');
+});
+
+for (const [behaviour, meaning] of Object.entries({
+  hang: 'says nothing when it is to stop',
+  promise: 'takes longer to stop than it said',
+})) {
+  test(`a child that ${meaning} is killed, and that is no good end`, async () => {
+    await using dir = await tempDir();
+    await using running = await start(dir, behaviour);
+    await running.child.firstReady;
+    assert.equal(await running.stop(), false);
+    assert.equal((await running.lines()).at(-1), 'end', 'it was asked first');
+    assert.match(running.errors.join(), /^program has not stopped within .* and is killed\.$/);
+  });
+}
+
+test('a child that ends with an error when it is to stop has not ended well; one that ends with 0 has', async () => {
+  await using dir = await tempDir();
+  await using failing = await start(dir, 'fail');
+  await failing.child.firstReady;
+  assert.equal(await failing.stop(), false);
+  await using good = await start(dir, 'stay');
+  await good.child.firstReady;
+  assert.equal(await good.stop(), true);
 });

@@ -40,7 +40,8 @@ export class Readers {
   readonly #deps: ReadersDeps;
   readonly #signal: AbortSignal;
   readonly #running = new Map<string, Running>();
-  readonly #reading = new Set<Promise<void>>();
+  /** What is read or let go of now, by the name of the source. */
+  readonly #reading = new Map<Promise<void>, string>();
   #before: Before = { items: new Map(), revisions: new Map(), settings: undefined };
   #acceptedAt: number | undefined;
 
@@ -110,12 +111,17 @@ export class Readers {
         this.#deps.log.error('What is held could not be let go.', { error: String(error) });
       })
       .finally(() => this.#reading.delete(accepting));
-    this.#reading.add(accepting);
+    this.#reading.set(accepting, 'what is held');
   }
 
   /** Resolves when nothing is read any more, after the signal. */
   async ended(): Promise<void> {
-    await Promise.all(this.#reading);
+    await Promise.all(this.#reading.keys());
+  }
+
+  /** Of the sources that are read now; after the signal, of those that have not ended yet. */
+  get names(): readonly string[] {
+    return [...this.#reading.values()];
   }
 
   #read(
@@ -136,7 +142,7 @@ export class Readers {
       reader.dispose();
     };
     this.#running.set(key, { source, reader, stop });
-    this.#reading.add(reading);
+    this.#reading.set(reading, source.name);
     void reading.finally(() => this.#reading.delete(reading));
   }
 
