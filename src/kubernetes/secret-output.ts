@@ -10,17 +10,28 @@ import type { DeliverableVersion, Output } from '../core/ports/output.ts';
 import { fromKubernetes, statusOf, type KubernetesClient } from './client.ts';
 
 const fieldManager = 'certplane';
-/** Says which certificate a Secret belongs to; setting it by hand hands an existing Secret over. */
+/** Say which certificate of which installation a Secret belongs to; setting them by hand hands an existing Secret over. */
 export const certificateAnnotation = 'certplane.dev/certificate';
-const managedByLabel = 'app.kubernetes.io/managed-by';
+export const installationAnnotation = 'certplane.dev/installation';
+const versionAnnotation = 'certplane.dev/version';
+const fingerprintAnnotation = 'certplane.dev/fingerprint256';
+const managedBy = { 'app.kubernetes.io/managed-by': 'certplane' };
+const type = 'kubernetes.io/tls';
+
+export interface SecretOutputDeps {
+  readonly client: KubernetesClient;
+  readonly certificateId: CertificateId;
+  /** Another one may write to the same cluster, and may have a certificate of the same id. */
+  readonly installationId: string;
+}
 
 export function createSecretOutput(
   spec: KubernetesSecretOutput,
-  client: KubernetesClient,
-  certificateId: CertificateId,
+  { client, certificateId, installationId }: SecretOutputDeps,
 ): Output {
   const { namespace, name } = spec;
   const what = `Secret ${namespace}/${name}`;
+  const ownership = { [certificateAnnotation]: certificateId, [installationAnnotation]: installationId };
 
   async function read(signal: AbortSignal): Promise<V1Secret | undefined> {
     try {
@@ -32,20 +43,28 @@ export function createSecretOutput(
   }
 
   function refuseForeign(secret: V1Secret): void {
-    const owner = secret.metadata?.annotations?.[certificateAnnotation];
-    if (owner === certificateId) {
-      if (secret.type === 'kubernetes.io/tls') return;
+    const annotations = secret.metadata?.annotations ?? {};
+    if (carries(annotations, ownership)) {
+      if (secret.type === type) return;
       throw new CertplaneError(
         'output.not-owned',
         `${what} has the type ${secret.type ?? 'Opaque'}, which cannot be changed. Delete it, or choose another name.`,
       );
     }
-    const whose = owner === undefined ? 'was not made by Certplane' : `belongs to the certificate ${owner}`;
+    const handOver = Object.entries(ownership).map((pair) => pair.join('='));
     throw new CertplaneError(
       'output.not-owned',
-      `${what} ${whose} and is left alone. Choose another name, delete it, or hand it over with: ` +
-        `kubectl annotate -n ${namespace} secret ${name} ${certificateAnnotation}=${certificateId} --overwrite`,
+      `${what} ${whose(annotations)} and is left alone. Choose another name, delete it, or hand it over with: ` +
+        `kubectl annotate -n ${namespace} secret ${name} ${handOver.join(' ')} --overwrite`,
     );
+  }
+
+  function whose(annotations: Readonly<Record<string, string>>): string {
+    const { [certificateAnnotation]: certificate, [installationAnnotation]: installation } = annotations;
+    if (certificate === undefined) return 'was not made by Certplane';
+    if (installation === installationId) return `belongs to the certificate ${certificate}`;
+    const other = installation === undefined ? 'an installation that did not leave its id' : installation;
+    return `belongs to the certificate ${certificate} of another installation of Certplane (${other})`;
   }
 
   return {
@@ -53,19 +72,18 @@ export function createSecretOutput(
     async deliver(version: DeliverableVersion, signal: AbortSignal) {
       const existing = await read(signal);
       if (existing !== undefined) refuseForeign(existing);
-      const blocks = splitChain(version.bundle.chainPem);
       const body: V1Secret = {
         apiVersion: 'v1',
         kind: 'Secret',
-        type: 'kubernetes.io/tls',
+        type,
         metadata: {
           name,
           namespace,
-          labels: { [managedByLabel]: 'certplane' },
+          labels: managedBy,
           annotations: {
-            [certificateAnnotation]: certificateId,
-            'certplane.dev/version': version.versionId,
-            'certplane.dev/fingerprint256': version.fingerprint256,
+            ...ownership,
+            [versionAnnotation]: version.versionId,
+            [fingerprintAnnotation]: version.fingerprint256,
           },
           // Another writer between our look and our apply is a conflict, not an overwrite.
           ...(existing?.metadata?.resourceVersion === undefined
@@ -75,7 +93,7 @@ export function createSecretOutput(
         data: {
           'tls.crt': base64(version.bundle.chainPem),
           'tls.key': base64(version.bundle.keyPem),
-          'ca.crt': base64(version.caPem ?? blocks.at(-1) ?? ''),
+          'ca.crt': base64(caOf({ ...version, ...version.bundle })),
         },
       };
       try {
@@ -95,20 +113,37 @@ export function createSecretOutput(
         throw fromKubernetes(error, what, signal);
       }
     },
-    async current(signal) {
+    async current(signal, wanted) {
       const secret = await read(signal);
-      if (secret?.metadata?.annotations?.[certificateAnnotation] !== certificateId) return undefined;
-      const text = (name: string): string => Buffer.from(secret.data?.[name] ?? '', 'base64').toString('utf8');
+      const { annotations = {}, labels = {} } = secret?.metadata ?? {};
+      if (!carries(annotations, ownership)) return undefined;
+      const text = (field: string): string => Buffer.from(secret?.data?.[field] ?? '', 'base64').toString('utf8');
       try {
         const facts = readBundle({ chainPem: text('tls.crt'), keyPem: text('tls.key') });
         const { fingerprint256, names, notBefore, notAfter } = facts;
-        return { fingerprint256, names, notBefore, notAfter, intact: true };
+        const intact =
+          secret?.type === type &&
+          carries(labels, managedBy) &&
+          annotations[fingerprintAnnotation] === fingerprint256 &&
+          (wanted === undefined ||
+            (annotations[versionAnnotation] === wanted.id &&
+              text('tls.crt') === wanted.chainPem &&
+              text('ca.crt') === caOf(wanted)));
+        return { fingerprint256, names, notBefore, notAfter, intact };
       } catch (error) {
         if (error instanceof CertplaneError) return undefined; // no usable pair: the next delivery replaces it
         throw error;
       }
     },
   };
+}
+
+function caOf({ caPem, chainPem }: { readonly caPem?: string | undefined; readonly chainPem: string }): string {
+  return caPem ?? splitChain(chainPem).at(-1) ?? '';
+}
+
+function carries(all: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([name, value]) => all[name] === value);
 }
 
 function base64(text: string): string {

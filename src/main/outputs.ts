@@ -6,10 +6,17 @@ import type { KubernetesAccess } from '../core/terminator.ts';
 import { createFilesOutput } from '../deliver/files-output.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 
-export function createOutputFactory(
-  clock: Clock,
-  access: () => KubernetesAccess,
-): (spec: OutputSpec, id: CertificateId) => Output {
+export interface OutputFactoryDeps {
+  readonly clock: Clock;
+  readonly access: () => KubernetesAccess;
+  readonly installationId: string;
+}
+
+export function createOutputFactory({
+  clock,
+  access,
+  installationId,
+}: OutputFactoryDeps): (spec: OutputSpec, id: CertificateId) => Output {
   let made: { readonly key: string; readonly client: KubernetesClient } | undefined;
 
   async function secretOutput(spec: KubernetesSecretOutput, id: CertificateId): Promise<Output> {
@@ -19,7 +26,7 @@ export function createOutputFactory(
     ]);
     const key = JSON.stringify(access());
     if (made?.key !== key) made = { key, client: createKubernetesClient(access()) };
-    return createSecretOutput(spec, made.client, id);
+    return createSecretOutput(spec, { client: made.client, certificateId: id, installationId });
   }
 
   return (spec, id) => {
@@ -27,7 +34,7 @@ export function createOutputFactory(
     return {
       spec,
       deliver: async (version, signal) => await (await secretOutput(spec, id)).deliver(version, signal),
-      current: async (signal) => await (await secretOutput(spec, id)).current(signal),
+      current: async (signal, wanted) => await (await secretOutput(spec, id)).current(signal, wanted),
     };
   };
 }

@@ -7,11 +7,13 @@ import { systemClock } from '../../src/core/system-clock.ts';
 const signal = new AbortController().signal;
 const day = 86_400_000;
 
+async function hangs(limited: AbortSignal): Promise<void> {
+  await new Promise((_, reject) => limited.addEventListener('abort', () => reject(limited.reason as Error)));
+}
+
 test('never (§5.11): a clock that is set back by days makes nobody wait for days whose time is a length', async (t) => {
   const right = Date.now.bind(Date);
   const slept = systemClock.sleep(20, signal);
-  const hangs = async (limited: AbortSignal): Promise<void> =>
-    await new Promise((_, reject) => limited.addEventListener('abort', () => reject(limited.reason as Error)));
   const limited = assert.rejects(
     withDeadline({ clock: systemClock, ms: 20, signal, what: 'A server' }, hangs),
     (error) => hasCode(error, 'issuer.timeout'),

@@ -1,5 +1,6 @@
 import type { Bundle, ChainFacts } from '../bundle.ts';
 import type { CertificateId, OutputSpec, VersionId } from '../certificate.ts';
+import type { VersionRecord } from '../records.ts';
 
 /** One version, complete, as an output writes it. */
 export interface DeliverableVersion {
@@ -13,9 +14,12 @@ export interface DeliverableVersion {
 
 /** What a place holds now: a certificate that parses and has its key beside it. */
 export interface HeldCertificate extends Pick<ChainFacts, 'names' | 'notBefore' | 'notAfter' | 'fingerprint256'> {
-  /** Everything around it is as configured too: every file, mode and owner. */
+  /** Everything around it is as it should be too: every file, mode and owner; every field of a Secret that is ours. */
   readonly intact: boolean;
 }
+
+/** What is to be there, as far as it is known without the key. */
+export type WantedVersion = Pick<VersionRecord, 'id' | 'chainPem' | 'caPem'>;
 
 /**
  * A place a version is written to. `deliver` is idempotent, switches by one rename or one request, and resolves only
@@ -28,6 +32,9 @@ export interface HeldCertificate extends Pick<ChainFacts, 'names' | 'notBefore' 
 export interface Output {
   readonly spec: OutputSpec;
   deliver(version: DeliverableVersion, signal: AbortSignal): Promise<void>;
-  /** What is there now; undefined when there is nothing of ours or it cannot be used (unreadable, another key). */
-  current(signal: AbortSignal): Promise<HeldCertificate | undefined>;
+  /**
+   * What is there now; undefined when there is nothing of ours or it cannot be used (unreadable, another key). Where the
+   * place alone does not tell whether it is intact, that is judged by what is wanted there.
+   */
+  current(signal: AbortSignal, wanted?: WantedVersion): Promise<HeldCertificate | undefined>;
 }
