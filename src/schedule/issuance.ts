@@ -242,10 +242,9 @@ export class Issuance {
     const { spec, failures = 0 } = entry?.record ?? {};
     const current = entry?.current;
     // Without a valid certificate the ladder is that of a new one of the same length: a day is no pause for 15 minutes.
-    const lifetime = current === undefined ? spec?.lifetimeMs : current.notAfter - current.notBefore;
-    const end = current !== undefined && current.notAfter > now ? current.notAfter : now + (lifetime ?? Infinity);
+    const lifetimeMs = current === undefined ? spec?.lifetimeMs : current.notAfter - current.notBefore;
     const retryAt = (spec?.issuers.length ?? 1) > 1 ? undefined : error.retryAt;
-    return nextAttemptAt({ now, failures: failures + 1, notAfter: end, retryAt });
+    return nextAttemptAt({ now, failures: failures + 1, notAfter: current?.notAfter, lifetimeMs, retryAt });
   }
 }
 

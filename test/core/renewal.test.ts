@@ -54,11 +54,27 @@ test('retries follow 1 min, 10 min, 100 min, then daily', () => {
 test('a retry waits at most an eighth of the life that is left, and at least ten seconds', () => {
   assert.equal(nextAttemptAt({ now: start, failures: 4, notAfter: start + 8 * hour }) - start, hour);
   assert.equal(nextAttemptAt({ now: start, failures: 4, notAfter: start + 1_000 }) - start, 10_000);
-  assert.equal(
-    nextAttemptAt({ now: start, failures: 1, notAfter: start - 1 }) - start,
-    60_000,
-    'expired: the ladder alone',
+});
+
+test('what has ended is tried at least hourly, and at most every minute: it is missed, and no CA is hammered (§5.5)', () => {
+  const wait = (failures: number, lifetimeMs?: number): number =>
+    nextAttemptAt({ now: start, failures, notAfter: start - 1, lifetimeMs }) - start;
+  assert.deepEqual(
+    [1, 2, 3, 4, 50].map((failures) => wait(failures, 90 * day)),
+    [60_000, 600_000, hour, hour, hour],
   );
+  assert.deepEqual(
+    [1, 2, 50].map((failures) => wait(failures, 900_000)),
+    [60_000, 112_500, 112_500],
+    'an eighth of its lifetime, where that is less',
+  );
+  assert.equal(wait(50, 60_000), 60_000);
+  assert.equal(wait(50), hour, 'the lifetime is not known');
+});
+
+test('where nothing was ever issued, an eighth of the lifetime that is asked for is the longest pause', () => {
+  assert.equal(nextAttemptAt({ now: start, failures: 9, lifetimeMs: 900_000 }) - start, 112_500);
+  assert.equal(nextAttemptAt({ now: start, failures: 9 }) - start, day);
 });
 
 test('Retry-After always wins (§5.5)', () => {

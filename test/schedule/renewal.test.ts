@@ -70,6 +70,31 @@ test('a 15-minute certificate whose issuer is down for 5 minutes is renewed befo
   assert.equal(one.registry.entry('file/shop')?.record.failures, 0);
 });
 
+test('never (§5.5): a certificate that ended while its CA is down is tried hourly, across a restart, and had when it is back', async () => {
+  const clock = new ManualClock();
+  const ca = new ScriptedCa(clock, 90 * day);
+  const issuers = [new ScriptedIssuer('ca', ca)];
+  await using one = await plant({ clock, issuers });
+  await one.apply(spec('file/shop'));
+  await run(clock, 1);
+  const { notAfter = 0 } = one.registry.entry('file/shop')?.current ?? {};
+  const attempts: number[] = [];
+  ca.script = (step) => {
+    if (step !== 'order') return undefined;
+    attempts.push(clock.now());
+    return { fail: 'issuer.unreachable', scope: 'issuer' };
+  };
+  await run(clock, notAfter - clock.now() + 10 * hour);
+  await using two = await one.restart();
+  await run(clock, 10 * hour);
+  const after = attempts.filter((at) => at > notAfter);
+  assert.ok(after.length >= 19 && after.length <= 23, `${after.length} attempts in 20 hours`);
+  for (const [i, at] of after.entries()) if (i > 0) assert.ok(at - (after[i - 1] ?? 0) >= minute);
+  ca.script = () => undefined;
+  await run(clock, hour);
+  assert.ok((two.registry.entry('file/shop')?.current?.notAfter ?? 0) > clock.now());
+});
+
 test('a renewal that is asked for happens at once, and a second one while it runs is refused', async () => {
   const clock = new ManualClock();
   const ca = new ScriptedCa(clock, 90 * day);
