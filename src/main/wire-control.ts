@@ -132,6 +132,7 @@ export async function wireControl(
   const metrics = new MetricsPlace((listen) =>
     createMetricsServer({
       listen,
+      hosts: () => inForce.config.terminator?.routes.flatMap(({ hosts }) => hosts) ?? [],
       registry: metricsRegistry,
       ready: () => started && !signal.aborted && health.writable(),
       clock,

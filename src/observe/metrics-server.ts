@@ -1,17 +1,20 @@
 /** /metrics, /livez and /readyz: the same small server in control and in the terminator's supervisor. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { CertplaneError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
 import type { Log } from '../core/ports/log.ts';
-import { formatAddress } from '../core/listen-address.ts';
+import { formatAddress, isLoopback } from '../core/listen-address.ts';
+import { hostOfAuthority, namesCover } from '../core/names.ts';
 import type { ListenAddress } from '../core/terminator.ts';
 
 export interface MetricsServerOptions {
   /** Port 0: any free one. */
   readonly listen: ListenAddress;
+  /** Names that routes serve: /metrics answers to them on loopback, too. */
+  readonly hosts: () => Iterable<string>;
   readonly registry: Pick<Registry, 'metrics' | 'contentType'>;
   /** Whether the process does its job now; /readyz answers 503 while it does not. */
   readonly ready: () => boolean;
@@ -24,6 +27,7 @@ export interface MetricsServer extends Part {
   readonly address: string;
 }
 
+const refusal = 'Metrics on loopback answer to localhost, to addresses and to the hosts of routes, not to this host.\n';
 /** Collecting 10,000 series takes tens of milliseconds; this is slow enough to tell somebody. */
 const slowCollectionMs = 5_000;
 
@@ -32,7 +36,7 @@ const slowCollectionMs = 5_000;
  * collection. Stopping cuts open connections.
  */
 export function createMetricsServer(options: MetricsServerOptions): MetricsServer {
-  const { listen, registry, ready, clock, log } = options;
+  const { listen, hosts, registry, ready, clock, log } = options;
   let collecting: Promise<string> | undefined;
   let closing: Promise<void> | undefined;
   let boundPort = listen.port;
@@ -47,6 +51,18 @@ export function createMetricsServer(options: MetricsServerOptions): MetricsServe
     return text;
   }
 
+  /**
+   * Whoever reaches loopback is meant to; a page in a browser is not, and reaches it under a name of its own that
+   * resolves to loopback (DNS rebinding). It cannot do so under an address, or under a name that is configured here.
+   */
+  function answersTo(authority: string | undefined): boolean {
+    // Every browser sends one; old programs may not (HTTP/1.0).
+    if (authority === undefined || !isLoopback(listen.host)) return true;
+    const host = hostOfAuthority(authority);
+    if (host === undefined) return false;
+    return isLoopback(host) || isIP(host) > 0 || host === listen.host.toLowerCase() || namesCover(hosts(), host);
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return reply(response, 405, 'Only GET is answered here.\n');
@@ -56,6 +72,7 @@ export function createMetricsServer(options: MetricsServerOptions): MetricsServe
       case '/readyz':
         return ready() ? reply(response, 200, 'ready\n') : reply(response, 503, 'not ready\n');
       case '/metrics':
+        if (!answersTo(request.headers.host)) return reply(response, 403, refusal);
         collecting ??= collect().finally(() => (collecting = undefined));
         return reply(response, 200, await collecting, registry.contentType);
       default:

@@ -6,6 +6,8 @@ import { createMetricsServer, type MetricsServer } from '../observe/metrics-serv
 
 export interface MetricsAddressDeps {
   readonly registry: Registry;
+  /** Names that routes serve. */
+  readonly hosts: () => Iterable<string>;
   /** Listening, and certificates are in effect. */
   readonly ready: () => boolean;
   readonly clock: Clock;

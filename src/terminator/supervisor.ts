@@ -82,7 +82,8 @@ class TerminatorSupervisor implements Supervisor, Intake {
       feedConnected: () => !this.#problems.counts().has('terminator.control-unreachable'),
     });
     const { registry } = this.#metrics;
-    this.#metricsAddress = new MetricsAddress({ registry, ready: () => this.status().ready, clock, log });
+    const hosts = (): string[] => this.#settings?.routes.flatMap((route) => route.hosts) ?? [];
+    this.#metricsAddress = new MetricsAddress({ registry, hosts, ready: () => this.status().ready, clock, log });
     this.#holdings = new Holdings({
       cache,
       problems: this.#problems,

@@ -56,20 +56,22 @@ test('a retry waits at most an eighth of the life that is left, and at least ten
   assert.equal(nextAttemptAt({ now: start, failures: 4, notAfter: start + 1_000 }) - start, 10_000);
 });
 
+function waitAfterEnd(failures: number, lifetimeMs?: number): number {
+  return nextAttemptAt({ now: start, failures, notAfter: start - 1, lifetimeMs }) - start;
+}
+
 test('what has ended is tried at least hourly, and at most every minute: it is missed, and no CA is hammered (§5.5)', () => {
-  const wait = (failures: number, lifetimeMs?: number): number =>
-    nextAttemptAt({ now: start, failures, notAfter: start - 1, lifetimeMs }) - start;
   assert.deepEqual(
-    [1, 2, 3, 4, 50].map((failures) => wait(failures, 90 * day)),
+    [1, 2, 3, 4, 50].map((failures) => waitAfterEnd(failures, 90 * day)),
     [60_000, 600_000, hour, hour, hour],
   );
   assert.deepEqual(
-    [1, 2, 50].map((failures) => wait(failures, 900_000)),
+    [1, 2, 50].map((failures) => waitAfterEnd(failures, 900_000)),
     [60_000, 112_500, 112_500],
     'an eighth of its lifetime, where that is less',
   );
-  assert.equal(wait(50, 60_000), 60_000);
-  assert.equal(wait(50), hour, 'the lifetime is not known');
+  assert.equal(waitAfterEnd(50, 60_000), 60_000);
+  assert.equal(waitAfterEnd(50), hour, 'the lifetime is not known');
 });
 
 test('where nothing was ever issued, an eighth of the lifetime that is asked for is the longest pause', () => {

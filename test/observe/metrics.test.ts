@@ -148,6 +148,7 @@ suite('the metrics server', () => {
     let ready = false;
     await using server = createMetricsServer({
       listen,
+      hosts: () => [],
       registry,
       ready: () => ready,
       clock: systemClock,
@@ -167,6 +168,33 @@ suite('the metrics server', () => {
     assert.deepEqual([head.status, head.body], [200, '']);
   });
 
+  test('on loopback a page of another name cannot read them (DNS rebinding); addresses and hosts of routes can', async () => {
+    await using server = createMetricsServer({
+      listen,
+      hosts: () => ['metrics.example.com', '*.apps.example.com'],
+      registry,
+      ready: () => true,
+      clock: systemClock,
+      log: silentLog,
+    });
+    await server.start(new AbortController().signal);
+    const get = async (host: string, path = '/metrics') =>
+      (await fetchOnce(`${server.address}${path}`, { headers: { host } })).status;
+    for (const host of ['localhost:1', 'LOCALHOST', '127.0.0.1', '[::1]:9402', '10.0.0.7:80', 'a.localhost'])
+      assert.equal(await get(host), 200, host);
+    for (const host of ['metrics.example.com', 'Metrics.Example.com:443', 'x.apps.example.com'])
+      assert.equal(await get(host), 200, host);
+    for (const host of [
+      'evil.example',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      'a.b.apps.example.com',
+      '[x',
+    ])
+      assert.equal(await get(host), 403, host);
+    assert.equal(await get('evil.example', '/livez'), 200, 'there is nothing to read');
+  });
+
   test('scrapes at the same time share one collection, and a failed one is told and logged', async () => {
     const gate = Promise.withResolvers<string>();
     let collections = 0;
@@ -179,6 +207,7 @@ suite('the metrics server', () => {
     };
     await using server = createMetricsServer({
       listen,
+      hosts: () => [],
       registry: slow,
       ready: () => true,
       clock: systemClock,
@@ -202,6 +231,7 @@ suite('the metrics server', () => {
     try {
       await using server = createMetricsServer({
         listen: { host: '127.0.0.1', port },
+        hosts: () => [],
         registry,
         ready: () => true,
         clock: systemClock,
@@ -217,6 +247,7 @@ suite('the metrics server', () => {
     }
     await using foreign = createMetricsServer({
       listen: { host: '192.0.2.1', port: 0 },
+      hosts: () => [],
       registry,
       ready: () => true,
       clock: systemClock,
@@ -231,6 +262,7 @@ suite('the metrics server', () => {
     const stop = new AbortController();
     await using server = createMetricsServer({
       listen,
+      hosts: () => [],
       registry,
       ready: () => true,
       clock: systemClock,
