@@ -6,6 +6,7 @@ import { sessionCookie } from '../access/session-cookie.ts';
 import type { Sessions } from '../access/sessions.ts';
 import { CertplaneError } from '../core/errors.ts';
 import { timeText } from '../core/time-text.ts';
+import { cookiePlace } from './cookie-place.ts';
 import { messagePage } from './message-page.ts';
 
 /** Whose attempts are counted together. Behind the terminator it is the client's address, not the terminator's. */
@@ -53,7 +54,7 @@ export function loginLinkHandler({ loginLinks, sessions, limiter }: LoginLinkDep
     }
     limiter.noteSuccess(address);
     const secret = sessions.open({ role, actor: 'session' });
-    response.setHeader('set-cookie', sessionCookie(secret, { secure: request.secure }));
+    response.setHeader('set-cookie', sessionCookie(secret, cookiePlace(request)));
     response.setHeader('cache-control', 'no-store');
     response.redirect(303, '/');
   };

@@ -36,7 +36,12 @@ export function openApiDocument(routes: readonly Route[]): OpenApiDocument {
     components: {
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'A token made by "certplane token create".' },
-        session: { type: 'apiKey', in: 'cookie', name: 'certplane_session' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-certplane_session',
+          description: 'Set by logging in. Without TLS, on loopback, its name is certplane_session_ and the port.',
+        },
       },
     },
   });

@@ -6,7 +6,7 @@ import { isLoopback } from '../../src/core/listen-address.ts';
 import { assertSafeListen } from '../../src/access/listen-guard.ts';
 import { createLoginLimiter } from '../../src/access/login-limiter.ts';
 import { createLoginLinks, loginLinkLifetimeMs } from '../../src/access/login-links.ts';
-import { readSessionCookie } from '../../src/access/session-cookie.ts';
+import { readSessionCookie, sessionCookie } from '../../src/access/session-cookie.ts';
 import { createSessions, sessionIdleMs } from '../../src/access/sessions.ts';
 import { hasCode } from '../../src/core/errors.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -71,18 +71,31 @@ suite('sessions', () => {
 
   test('the cookie is read from among others, and only in its own form', () => {
     const secret = 'a'.repeat(43);
-    assert.equal(readSessionCookie(`x=1; certplane_session=${secret}; y=2`), secret);
-    assert.equal(readSessionCookie(`certplane_session=short; certplane_session=${secret}`), secret);
-    for (const header of [
-      undefined,
-      '',
-      'certplane_session',
-      `certplane_session=${secret}x`,
-      `xcertplane_session=${secret}`,
-    ]) {
-      assert.equal(readSessionCookie(header), undefined);
+    const place = { secure: false, port: 8484 };
+    const name = 'certplane_session_8484';
+    assert.equal(readSessionCookie(`x=1; ${name}=${secret}; y=2`, place), secret);
+    assert.equal(readSessionCookie(`${name}=short; ${name}=${secret}`, place), secret);
+    for (const header of [undefined, '', name, `${name}=${secret}x`, `x${name}=${secret}`]) {
+      assert.equal(readSessionCookie(header, place), undefined);
     }
-    fc.assert(fc.property(fc.string(), (text) => readSessionCookie(text) === undefined));
+    fc.assert(fc.property(fc.string(), (text) => readSessionCookie(text, place) === undefined));
+  });
+
+  test('a cookie of another port, or one set without TLS, is none of ours', () => {
+    const secret = 'a'.repeat(43);
+    const plain = { secure: false, port: 8484 };
+    const behindTls = { secure: true, port: 8484 };
+    const read = (from: typeof plain, by: typeof plain) =>
+      readSessionCookie(sessionCookie(secret, from).split(';')[0], by);
+    assert.equal(read(plain, plain), secret);
+    assert.equal(read(behindTls, behindTls), secret);
+    assert.equal(read({ secure: false, port: 8485 }, plain), undefined);
+    assert.equal(read(plain, behindTls), undefined);
+    assert.equal(read(behindTls, plain), undefined);
+    assert.equal(
+      sessionCookie(secret, behindTls),
+      `__Host-certplane_session=${secret}; Path=/; HttpOnly; SameSite=Strict; Secure`,
+    );
   });
 });
 

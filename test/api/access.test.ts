@@ -80,7 +80,7 @@ suite('tokens', () => {
     await using fixture = await startApi();
     const good = await fixture.tokens.create({ label: 'good', role: 'admin' });
     const short = await fixture.tokens.create({ label: 'short', role: 'admin', ttlMs: 60_000 });
-    const cookie = `certplane_session=${fixture.sessions.open({ role: 'admin', actor: 'session' })}`;
+    const cookie = fixture.cookie(fixture.sessions.open({ role: 'admin', actor: 'session' }));
     const ask = async (authorization: string): Promise<number> =>
       (await fixture.call('/overview', { as: { headers: { authorization, cookie } } })).status;
     assert.equal(await ask(`Bearer ${good.token}`), 200);
@@ -153,7 +153,7 @@ suite('logging in', () => {
     assert.equal(first.status, 303);
     assert.equal(first.headers.location, '/');
     const [cookie] = first.headers['set-cookie'] ?? [];
-    assert.match(cookie ?? '', /^certplane_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
+    assert.match(cookie ?? '', /^certplane_session_\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
     const session = await fixture.call('/session', { as: { headers: { cookie: cookie?.split(';')[0] ?? '' } } });
     assert.deepEqual(JSON.parse(session.body), { role: 'admin', actor: 'session' });
     const second = await fixture.visit(path, { as: fixture.none });
@@ -181,13 +181,18 @@ suite('logging in', () => {
     const path = fixture.api.loginLink().slice(fixture.api.address.length);
     const headers = { host: 'admin.example.com:8443', 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.1' };
     const { headers: answered } = await fixture.visit(path, { as: { headers } });
-    assert.match(answered['set-cookie']?.[0] ?? '', /; Secure$/);
+    const [cookie = ''] = answered['set-cookie'] ?? [];
+    assert.match(cookie, /^__Host-certplane_session=[\w-]{43};.*; Secure$/);
+    const session = await fixture.call('/session', {
+      as: { headers: { ...headers, cookie: cookie.split(';')[0] ?? '' } },
+    });
+    assert.equal(session.status, 200);
   });
 
   test('a session ends twelve hours after its last use, and at once when logging out', async () => {
     await using fixture = await startApi();
     const secret = fixture.sessions.open({ role: 'viewer', actor: 'session' });
-    const as: Caller = { headers: { cookie: `other=1; certplane_session=${secret}` } };
+    const as: Caller = { headers: { cookie: `other=1; ${fixture.cookie(secret)}` } };
     const status = async (): Promise<number> => (await fixture.call('/session', { as })).status;
     await fixture.clock.advance(sessionIdleMs - 1);
     assert.equal(await status(), 200);
@@ -262,7 +267,7 @@ suite('which page may ask', () => {
   test('an unsafe request from a page of another origin is refused, from our own or a program it is not', async () => {
     await using fixture = await startApi();
     const { port } = new URL(fixture.api.address);
-    const cookie = `certplane_session=${fixture.sessions.open({ role: 'admin', actor: 'session' })}`;
+    const cookie = fixture.cookie(fixture.sessions.open({ role: 'admin', actor: 'session' }));
     const reload = async (headers: Record<string, string>): Promise<number> =>
       (await fixture.call('/reload', { method: 'POST', as: { headers: { cookie, ...headers } }, json: {} })).status;
     assert.equal(await reload({}), 200);

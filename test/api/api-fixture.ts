@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { silentLog, type Log } from '../../src/core/ports/log.ts';
 import type { CertificateView } from '../../src/core/ports/control-view.ts';
 import { createLoginLinks, type LoginLinks } from '../../src/access/login-links.ts';
+import { sessionCookieName } from '../../src/access/session-cookie.ts';
 import { createSessions, type Sessions } from '../../src/access/sessions.ts';
 import { createTokens, type Tokens } from '../../src/access/tokens.ts';
 import { createApi, type Api } from '../../src/api/server.ts';
@@ -31,6 +32,8 @@ export interface ApiFixture extends AsyncDisposable {
   readonly viewer: Caller;
   readonly admin: Caller;
   readonly socket: Caller;
+  /** The Cookie header of a session. */
+  cookie(secret: string): string;
   /** A request to `/api/v1<path>`; the admin socket by default. */
   call(path: string, options?: FetchOptions & { as?: Caller; json?: unknown }): Promise<FetchResult>;
   /** The same to any path of the server. */
@@ -98,6 +101,7 @@ export async function startApi(options: FixtureOptions = {}): Promise<ApiFixture
     socket,
     visit,
     none: {},
+    cookie: (secret) => `${sessionCookieName({ secure: false, port: Number(new URL(api.address).port) })}=${secret}`,
     call: async (path, request) => await visit(`/api/v1${path}`, request),
     events: async ({ as = socket, lastEventId } = {}) => await EventStream.open(api.address, as, lastEventId),
     [Symbol.asyncDispose]: async () => await kept.disposeAsync(),

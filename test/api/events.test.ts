@@ -158,7 +158,7 @@ suite('GET /events', () => {
     const { token, record } = await fixture.tokens.create({ label: 'x', role: 'viewer' });
     const secret = fixture.sessions.open({ role: 'viewer', actor: 'session' });
     using byToken = await fixture.events({ as: { headers: { authorization: `Bearer ${token}` } } });
-    using bySession = await fixture.events({ as: { headers: { cookie: `certplane_session=${secret}` } } });
+    using bySession = await fixture.events({ as: { headers: { cookie: fixture.cookie(secret) } } });
     await Promise.all([byToken.next(), bySession.next()]);
     await fixture.tokens.revoke(record.id, 'cli');
     fixture.sessions.close(secret);
@@ -169,7 +169,7 @@ suite('GET /events', () => {
   test('an open page alone does not keep a session alive', async () => {
     await using fixture = await startApi();
     const secret = fixture.sessions.open({ role: 'viewer', actor: 'session' });
-    using stream = await fixture.events({ as: { headers: { cookie: `certplane_session=${secret}` } } });
+    using stream = await fixture.events({ as: { headers: { cookie: fixture.cookie(secret) } } });
     await stream.next();
     await fixture.clock.jumpTo(now + 12 * 3_600_000);
     await fixture.clock.advance(heartbeatMs);

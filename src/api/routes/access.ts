@@ -6,6 +6,7 @@ import type { Sessions } from '../../access/sessions.ts';
 import type { Tokens } from '../../access/tokens.ts';
 import { sessionSchema } from '../contract/overview.ts';
 import { createTokenSchema, createdTokenSchema, loginSchema, tokenListSchema } from '../contract/requests.ts';
+import { cookiePlace } from '../cookie-place.ts';
 import { assertMayTry, loginAddress } from '../login.ts';
 import { presentToken } from '../overview.ts';
 import { route, type Route } from '../route.ts';
@@ -22,7 +23,7 @@ export function accessRoutes(deps: AccessRoutesDeps): readonly Route[] {
 
 function sessionRoutes({ tokens, sessions, limiter }: AccessRoutesDeps): readonly Route[] {
   const closePresent = (request: Request): void => {
-    const present = readSessionCookie(request.headers.cookie);
+    const present = readSessionCookie(request.headers.cookie, cookiePlace(request));
     if (present !== undefined) sessions.close(present);
   };
   return [
@@ -58,7 +59,7 @@ function sessionRoutes({ tokens, sessions, limiter }: AccessRoutesDeps): readonl
         const actor = `token:${record.id}`;
         const { id: tokenId, role, expiresAt } = record;
         const secret = sessions.open({ role, actor, tokenId, expiresAt });
-        response.setHeader('set-cookie', sessionCookie(secret, { secure: request.secure }));
+        response.setHeader('set-cookie', sessionCookie(secret, cookiePlace(request)));
         return { role, actor };
       },
     }),
@@ -71,7 +72,7 @@ function sessionRoutes({ tokens, sessions, limiter }: AccessRoutesDeps): readonl
       errors: [],
       handle: ({ http: { request, response } }) => {
         closePresent(request);
-        response.setHeader('set-cookie', expiredSessionCookie({ secure: request.secure }));
+        response.setHeader('set-cookie', expiredSessionCookie(cookiePlace(request)));
         return undefined;
       },
     }),
