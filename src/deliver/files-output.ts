@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { maxBundleBytes, readBundle, type Bundle } from '../core/bundle.ts';
 import type { FilesOutput } from '../core/certificate.ts';
 import { CertplaneError } from '../core/errors.ts';
-import type { Clock } from '../core/ports/clock.ts';
 import type { Output } from '../core/ports/output.ts';
 import { fileContents, fileMode, fileNames, type FileName } from './file-set.ts';
 import { realFileSystem, type FileSystem, type NewFile } from './file-system.ts';
 import { resolveOwner } from './owners.ts';
-import { runReloadCommand } from './reload-command.ts';
+import type { ReloadCommands } from './reload-commands.ts';
 import { SetDirectory } from './set-directory.ts';
 
 export interface FilesOutputDeps {
-  readonly clock: Clock;
+  /** Shared by all outputs, so that one run can be for many of them. */
+  readonly reloads: ReloadCommands;
   readonly fileSystem?: FileSystem;
 }
 
@@ -30,7 +30,7 @@ const maxFileBytes = 2 * maxBundleBytes;
  * `current` reads the set in use, whatever became of the links to it; `intact` is judged as its consumers would see it.
  */
 export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Output {
-  const { clock, fileSystem = realFileSystem } = deps;
+  const { reloads, fileSystem = realFileSystem } = deps;
   const directory = new SetDirectory(spec.directory, fileSystem);
 
   async function wantedFiles(contents: Readonly<Record<FileName, string>>): Promise<Map<FileName, NewFile>> {
@@ -71,7 +71,7 @@ export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Out
 
   return {
     spec,
-    async deliver(version, signal) {
+    async deliver(version, signal, onSwitched) {
       signal.throwIfAborted();
       readBundle(version.bundle);
       try {
@@ -85,8 +85,9 @@ export function createFilesOutput(spec: FilesOutput, deps: FilesOutputDeps): Out
         throw fileError(error, spec.directory);
       }
       if (spec.reloadCommand === undefined || spec.reloadCommand.length === 0) return;
+      onSwitched?.();
       const { keyPem } = version.bundle;
-      await runReloadCommand({ argv: spec.reloadCommand, timeoutMs: spec.reloadTimeoutMs, clock, keyPem }, signal);
+      await reloads.run({ argv: spec.reloadCommand, timeoutMs: spec.reloadTimeoutMs, keyPem }, signal);
     },
     async current(signal) {
       signal.throwIfAborted();

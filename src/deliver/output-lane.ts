@@ -110,9 +110,9 @@ export class OutputLane {
       case 'wait':
         return action.until;
       case 'verify':
-        return await this.#deps.verificationSlots.run(async () => await this.#verify(target), this.#deps.signal);
+        return await this.#verify(target);
       case 'deliver':
-        return await this.#deps.deliverySlots.run(async () => await this.#deliver(), this.#deps.signal);
+        return await this.#deliver();
     }
   }
 
@@ -138,8 +138,10 @@ export class OutputLane {
   }
 
   async #verify({ version, spec, state }: Target): Promise<number | undefined> {
+    const { outputFor, verificationSlots, signal } = this.#deps;
     try {
-      const held = await this.#deps.outputFor(spec, this.#certificateId).current(this.#deps.signal, version);
+      const output = outputFor(spec, this.#certificateId);
+      const held = await verificationSlots.run(async () => await output.current(signal, version), signal);
       if (held?.fingerprint256 === version.fingerprint256 && held.intact) {
         this.#verified = JSON.stringify(spec);
         return undefined;
@@ -148,10 +150,15 @@ export class OutputLane {
       return await this.#failed(error, version, state);
     }
     this.#log.warn('The output does not hold the certificate as it should; it is delivered again.');
-    return await this.#deps.deliverySlots.run(async () => await this.#deliver(), this.#deps.signal);
+    return await this.#deliver();
   }
 
   async #deliver(): Promise<number | undefined> {
+    const { deliverySlots, signal } = this.#deps;
+    return await deliverySlots.run(async (giveBack) => await this.#deliverNow(giveBack), signal);
+  }
+
+  async #deliverNow(onSwitched: () => void): Promise<number | undefined> {
     const { registry, outputFor, clock, signal } = this.#deps;
     const target = this.#target(); // again: a newer version may have come while this waited for its slot
     if (target === undefined) return undefined;
@@ -164,7 +171,7 @@ export class OutputLane {
       const bundle = await registry.bundle(version.id, signal);
       const { id: versionId, fingerprint256, caPem, certificateId } = version;
       const deliverable = { certificateId, versionId, bundle, fingerprint256, caPem };
-      await output.deliver(deliverable, signal);
+      await output.deliver(deliverable, signal, onSwitched);
     } catch (error) {
       return await this.#failed(error, version, state);
     }

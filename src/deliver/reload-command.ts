@@ -19,8 +19,8 @@ export interface ReloadCommand {
   readonly argv: readonly string[];
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** The key just written (PEM): no line of it stays in what is told of the output. */
-  readonly keyPem?: string | undefined;
+  /** Keys just written (PEM): no line of them stays in what is told of the output. */
+  readonly keyPems?: readonly string[] | undefined;
 }
 
 /**
@@ -30,11 +30,11 @@ export interface ReloadCommand {
  * Throws `output.reload-failed`, `output.reload-timeout`, or the signal's reason.
  */
 export async function runReloadCommand(command: ReloadCommand, signal: AbortSignal): Promise<void> {
-  const { argv, timeoutMs, clock, keyPem } = command;
+  const { argv, timeoutMs, clock, keyPems } = command;
   signal.throwIfAborted();
   const [program = '', ...args] = argv;
   const child = start(program, args);
-  const output = new OutputTail(keyPem);
+  const output = new OutputTail(keyPems);
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.add(chunk));
   const ended = endOf(child);
   const over = new AbortController();
@@ -155,8 +155,9 @@ class OutputTail {
   #bytes = Buffer.alloc(0);
   #cut = false;
 
-  constructor(keyPem = '') {
-    this.#keyLines = keyPem.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----'));
+  constructor(keyPems: readonly string[] = []) {
+    const lines = keyPems.flatMap((pem) => pem.split('\n'));
+    this.#keyLines = lines.filter((line) => line.length >= 16 && !line.startsWith('-----'));
   }
 
   add(chunk: Buffer): void {

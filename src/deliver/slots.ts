@@ -20,8 +20,11 @@ export class Slots {
     this.#clock = clock;
   }
 
-  /** Runs the task when there is a slot for it. Rejects as the task does, or with the signal's reason. */
-  async run<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Runs the task when there is a slot for it; the task may give the slot back before it ends. Rejects as the task does, or
+   * with the signal's reason.
+   */
+  async run<T>(task: (giveBack: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
     else await this.#wait(signal);
@@ -33,7 +36,7 @@ export class Slots {
     const done = new AbortController();
     const patience = this.#clock.sleep(patienceMs, AbortSignal.any([signal, done.signal])).then(release, release);
     try {
-      return await task();
+      return await task(release);
     } finally {
       done.abort();
       await patience;

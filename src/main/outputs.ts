@@ -4,6 +4,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Output } from '../core/ports/output.ts';
 import type { KubernetesAccess } from '../core/terminator.ts';
 import { createFilesOutput } from '../deliver/files-output.ts';
+import { ReloadCommands } from '../deliver/reload-commands.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 
 export interface OutputFactoryDeps {
@@ -17,6 +18,7 @@ export function createOutputFactory({
   access,
   installationId,
 }: OutputFactoryDeps): (spec: OutputSpec, id: CertificateId) => Output {
+  const reloads = new ReloadCommands({ clock });
   let made: { readonly key: string; readonly client: KubernetesClient } | undefined;
 
   async function secretOutput(spec: KubernetesSecretOutput, id: CertificateId): Promise<Output> {
@@ -30,7 +32,7 @@ export function createOutputFactory({
   }
 
   return (spec, id) => {
-    if (spec.kind === 'files') return createFilesOutput(spec, { clock });
+    if (spec.kind === 'files') return createFilesOutput(spec, { reloads });
     return {
       spec,
       deliver: async (version, signal) => await (await secretOutput(spec, id)).deliver(version, signal),

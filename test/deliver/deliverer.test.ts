@@ -7,6 +7,7 @@ import { systemClock } from '../../src/core/system-clock.ts';
 import type { OutputSpec } from '../../src/core/certificate.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { createFilesOutput } from '../../src/deliver/files-output.ts';
+import { ReloadCommands } from '../../src/deliver/reload-commands.ts';
 import { tempDir } from '../support/tempdir.ts';
 import { until } from '../support/until.ts';
 import { Fleet, fingerprint, outputSpec } from './fleet.ts';
@@ -531,7 +532,7 @@ test('never (§5.9): no key is logged or kept with the outcome', async () => {
   // The whole key, then its lines alone, as a command may print them that runs with "set -x" or dumps what it reads.
   const reloadCommand = ['/bin/sh', '-c', `cat ${key}; echo and; sed -e 1d -e '$d' ${key} >&2; exit 1`];
   const spec = outputSpec('hook', { directory: temporary.join('live'), reloadCommand, reloadTimeoutMs: 20_000 });
-  world.real = createFilesOutput(spec, { clock: systemClock });
+  world.real = createFilesOutput(spec, { reloads: new ReloadCommands({ clock: systemClock }) });
   world.registry.bundle = async () => bundle;
   world.registry.add('file/shop', [spec]);
   world.registry.issue('file/shop');
@@ -541,6 +542,37 @@ test('never (§5.9): no key is logged or kept with the outcome', async () => {
   assert.ok(world.logged.length > 0);
   const written = JSON.stringify([world.logged, world.registry.recorded]);
   for (const line of bundle.keyPem.split('\n').slice(1, -2)) assert.ok(!written.includes(line), line);
+});
+
+test('a thousand certificates that are due together reload their server once, after the last of them', async () => {
+  const world = fleet();
+  const reloadCommand = ['nginx', '-s', 'reload'];
+  const outputs = Array.from({ length: 1000 }, (_, i) => outputSpec(`out-${i}`, { reloadCommand }));
+  for (const [i, output] of outputs.entries()) {
+    world.registry.add(`file/c${i}`, [output]);
+    world.registry.issue(`file/c${i}`);
+  }
+  const inPlace = (): number => [...world.places.values()].filter(({ held }) => held !== undefined).length;
+  const runs: number[] = [];
+  let broken = true;
+  world.reload = async ({ argv }) => {
+    assert.deepEqual(argv, reloadCommand);
+    runs.push(inPlace());
+    await Promise.resolve();
+    if (broken) throw new CertplaneError('output.reload-failed', 'The reload command nginx ended with exit code 1.');
+  };
+  const failures = (): Set<number | undefined> =>
+    new Set(outputs.map((one, i) => world.registry.state(`file/c${i}`, one)?.failures));
+  await using _deliverer = await world.start();
+  await until(() => inPlace() === 1000, { what: 'the last switch' });
+  assert.deepEqual(runs, []);
+  await world.clock.advance(1_000);
+  assert.deepEqual(runs, [1000]);
+  assert.deepEqual(failures(), new Set([1]), 'each output says that its reload failed');
+  broken = false;
+  await world.clock.advance(minute + 1_000);
+  assert.equal(runs.length, 2, 'tried again for all of them at once');
+  assert.deepEqual(failures(), new Set([0]));
 });
 
 test('whatever happens on the way, healthy outputs end up with the newest version, one delivery at a time', async () => {

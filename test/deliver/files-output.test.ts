@@ -22,6 +22,7 @@ import { hasCode, type ErrorCode } from '../../src/core/errors.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
 import type { FileSystem } from '../../src/deliver/file-system.ts';
 import { createFilesOutput } from '../../src/deliver/files-output.ts';
+import { ReloadCommands } from '../../src/deliver/reload-commands.ts';
 import { runProgram } from '../support/process.ts';
 import { tempDir } from '../support/tempdir.ts';
 import { toolOrSkip } from '../support/tools.ts';
@@ -33,7 +34,8 @@ const names = ['cert.pem', 'chain.pem', 'combined.pem', 'fullchain.pem', 'privke
 
 function output(directory: string, more: Partial<FilesOutput> = {}, fileSystem?: FileSystem) {
   const spec: FilesOutput = { kind: 'files', id: `files:${directory}`, directory, reloadTimeoutMs: 10_000, ...more };
-  return createFilesOutput(spec, { clock: systemClock, ...(fileSystem === undefined ? {} : { fileSystem }) });
+  const reloads = new ReloadCommands({ clock: systemClock });
+  return createFilesOutput(spec, { reloads, ...(fileSystem === undefined ? {} : { fileSystem }) });
 }
 
 async function fails(promise: Promise<unknown>, code: ErrorCode, message = /./): Promise<void> {

@@ -12,6 +12,8 @@ import {
   type DeliveryEntry,
   type DeliveryRegistry,
 } from '../../src/deliver/deliverer.ts';
+import type { ReloadCommand } from '../../src/deliver/reload-command.ts';
+import { ReloadCommands } from '../../src/deliver/reload-commands.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 
 const day = 86_400_000;
@@ -179,12 +181,16 @@ export class Fleet {
   readonly logged: LoggedLine[] = [];
   /** Makes looking at what a place holds fail. */
   lookFailure: Error | undefined;
+  /** What running a reload command is; for outputs that have one. */
+  reload: (command: ReloadCommand) => Promise<void> = () => Promise.resolve();
+  readonly #reloads: ReloadCommands;
   /** Takes the place of every scripted output. */
   real: Output | undefined;
 
   constructor(clock: ManualClock) {
     this.clock = clock;
     this.registry = new TestRegistry(clock);
+    this.#reloads = new ReloadCommands({ clock, execute: async (command) => await this.reload(command) });
   }
 
   place(output: OutputSpec): Place {
@@ -207,9 +213,15 @@ export class Fleet {
 
   #output(spec: OutputSpec): Output {
     const place = this.place(spec);
+    const command = spec.kind === 'files' ? spec.reloadCommand : undefined;
     return {
       spec,
-      deliver: async (version, signal) => await place.deliver(version, signal),
+      deliver: async (version, signal, onSwitched) => {
+        await place.deliver(version, signal);
+        if (command === undefined) return;
+        onSwitched?.();
+        await this.#reloads.run({ argv: command, timeoutMs: 1000, keyPem: version.bundle.keyPem }, signal);
+      },
       current: async () => {
         place.looks += 1;
         if (this.lookFailure !== undefined) throw this.lookFailure;

@@ -46,7 +46,8 @@ export const outputSchema = z.strictObject({
   files: filesSchema.meta({ example: '{ directory: ./live/shop }' }).optional(),
   kubernetesSecret: secretSchema.meta({ example: '{ namespace: shop, name: shop-tls }' }).optional(),
   reloadCommand: option(command, {
-    description: 'Program and arguments, run without a shell after the files have been switched.',
+    description:
+      'Program and arguments, run without a shell after the files have been switched; once for all outputs with the same command that change together.',
     unit: 'list of words',
     default: 'none',
     example: '[nginx, -s, reload]',

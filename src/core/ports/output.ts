@@ -23,7 +23,8 @@ export type WantedVersion = Pick<VersionRecord, 'id' | 'chainPem' | 'caPem'>;
 
 /**
  * A place a version is written to. `deliver` is idempotent, switches by one rename or one request, and resolves only
- * when the version is really there and everything after it (a reload command) has succeeded.
+ * when the version is really there and everything after it (a reload command) has succeeded. `onSwitched` is called when
+ * only what comes after it is waited for, which no other delivery has to wait for.
  *
  * Throws: `output.*`, `kubernetes.*` (see `core/errors.ts`). `output.reload-failed` and `output.reload-timeout` mean
  * that the files are in place; calling again runs the command again.
@@ -31,7 +32,7 @@ export type WantedVersion = Pick<VersionRecord, 'id' | 'chainPem' | 'caPem'>;
  */
 export interface Output {
   readonly spec: OutputSpec;
-  deliver(version: DeliverableVersion, signal: AbortSignal): Promise<void>;
+  deliver(version: DeliverableVersion, signal: AbortSignal, onSwitched?: () => void): Promise<void>;
   /**
    * What is there now; undefined when there is nothing of ours or it cannot be used (unreadable, another key). Where the
    * place alone does not tell whether it is intact, that is judged by what is wanted there.
