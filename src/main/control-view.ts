@@ -11,6 +11,7 @@ import type {
   ReloadResult,
 } from '../core/ports/control-view.ts';
 import type { Issuer } from '../core/ports/issuer.ts';
+import type { Log } from '../core/ports/log.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { describeStatus } from '../schedule/status.ts';
 import type { Registry, RegistryEntry } from '../state/registry.ts';
@@ -30,6 +31,7 @@ export interface ControlViewDeps {
   /** Whether the configuration has a terminator, so that there is one to wait for. */
   readonly expectsTerminator: () => boolean;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 export interface ControlParts extends ControlView, Disposable {
@@ -40,7 +42,7 @@ export interface ControlParts extends ControlView, Disposable {
 }
 
 export function createControlView(deps: ControlViewDeps): ControlParts {
-  const { registry, scheduler, terminators, issuers, notices, store, clock } = deps;
+  const { registry, scheduler, terminators, issuers, notices, store, clock, log } = deps;
   const listeners = new Set<(change: ControlChange) => void>();
   const tell = (certificateIds: readonly CertificateId[], other: boolean): void => {
     for (const listener of listeners) listener({ certificateIds, other });
@@ -106,13 +108,13 @@ export function createControlView(deps: ControlViewDeps): ControlParts {
     },
     backup: async (file, actor, signal) => {
       await deps.backup(file, signal);
-      await store.append({
-        at: clock.now(),
-        kind: 'admin',
-        code: 'backup',
-        message: `A backup was written to ${file}.`,
-        actor,
-      });
+      const message = `A backup was written to ${file}.`;
+      try {
+        await store.append({ at: clock.now(), kind: 'admin', code: 'backup', message, actor });
+      } catch (error) {
+        // It is there, and on a full disk it is what somebody needs: history may be lossy.
+        log.warn('A backup was written, and history does not have it.', { file, actor, error });
+      }
     },
     onChange: (listener) => {
       listeners.add(listener);

@@ -177,6 +177,7 @@ export async function wireControl(
     backup: async (file, copying) => await backupStore(database, key, file, copying),
     expectsTerminator: () => inForce.config.terminator !== undefined,
     clock,
+    log,
   });
   parts.use('the view', view);
   const stats = {

@@ -1,5 +1,5 @@
 /** `certplane backup`: database and key in one file, taken while the control plane runs. */
-import { rename } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CertplaneError } from '../core/errors.ts';
 import { systemClock } from '../core/system-clock.ts';
@@ -27,6 +27,7 @@ export async function backupStore(
 ): Promise<void> {
   if (dirname(resolve(file)) === dirname(resolve(store.path)) && ownNames.test(basename(file)))
     throw new CertplaneError('store.exists', `${file} is a file of the control plane itself. Choose another name.`);
+  await assertDirectory(dirname(resolve(file)));
   const copy = besides(file);
   const partial = besides(file);
   try {
@@ -39,9 +40,21 @@ export async function backupStore(
     await syncPath(dirname(file));
   } catch (error) {
     signal.throwIfAborted();
-    throw storeError(error, file);
+    throw namedAfter(file, [copy, partial], storeError(error, file));
   } finally {
     await removeIfThere(copy);
     await removeIfThere(partial);
   }
+}
+
+async function assertDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new CertplaneError('store.unavailable', `There is no directory ${path}. Make it, or choose another place.`);
+}
+
+/** Without the names of unfinished files, which mean nothing to whoever asked. */
+function namedAfter(file: string, unfinished: readonly string[], { code, message, cause }: CertplaneError): Error {
+  const told = unfinished.reduce((text, name) => text.replaceAll(name, file), message);
+  return new CertplaneError(code, told, { cause });
 }

@@ -88,7 +88,13 @@ test('a second backup takes the place of the first; an aborted or failed one lea
   const aborted = backupStore(opened.store, opened.key, file, stop.signal);
   stop.abort(new Error('stopped'));
   await assert.rejects(aborted, /stopped/);
-  await rejectsWith(backupStore(opened.store, opened.key, directory.join('no/such/dir/b'), never), 'store.unavailable');
+  await assert.rejects(backupStore(opened.store, opened.key, directory.join('no/dir/b'), never), {
+    code: 'store.unavailable',
+    message: `There is no directory ${directory.join('no/dir')}. Make it, or choose another place.`,
+  });
+  const withoutRight = { code: 'store.unavailable', message: /^\/proc\/b cannot be used \([^-]*'\/proc\/b'\)\.$/ };
+  if (process.platform === 'linux')
+    await assert.rejects(backupStore(opened.store, opened.key, '/proc/b', never), withoutRight);
   assert.ok(readFileSync(file).equals(first));
   assert.deepEqual(readdirSync(directory.path), ['certplane.backup']);
   await backupStore(opened.store, opened.key, file, never);
