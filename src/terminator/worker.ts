@@ -1,11 +1,17 @@
 /** A worker process: the data plane, and the channel to the supervisor. Nothing else is loaded here. */
+import { setFlagsFromString } from 'node:v8';
 import { CertplaneError } from '../core/errors.ts';
 import type { Refusal } from '../core/feed.ts';
 import type { ListenTarget } from './accept/listeners.ts';
 import type { FromWorker, HostState, MaterialAnswer, ToWorker } from './ipc/messages.ts';
 import { DataPlane } from './plane/data-plane.ts';
+import { dropRights } from './plane/drop-rights.ts';
 
 type Start = Extract<ToWorker, { type: 'start' }>;
+
+// Bodies pass through in memory outside the heap. By default V8 answers so much of it with full collections, ten a second
+// during an upload; as a part of the heap's own limit it is collected with what is young. A V8 without the flag says so.
+setFlagsFromString('--external-memory-accounted-in-global-limit');
 
 const countersEveryMs = 1_000;
 const sameWarningEveryMs = 5_000;
@@ -73,7 +79,7 @@ class Worker {
     }
   }
 
-  #start({ settings, challenges, ticketKeys }: Start): DataPlane {
+  #start({ settings, challenges, ticketKeys, account }: Start): DataPlane {
     this.#drainMs = settings.settings.timeouts.drainMs;
     const plane = new DataPlane({
       settings,
@@ -86,6 +92,10 @@ class Worker {
       reclaim: (id) => this.#send({ type: 'reclaim', id }),
       onWarning: (message, fields) => this.#warn(message, fields),
     });
+    if (account !== undefined) {
+      plane.openAccessLog(account);
+      dropRights(account);
+    }
     return plane;
   }
 
