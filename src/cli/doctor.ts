@@ -85,8 +85,9 @@ async function configChecks(context: Context): Promise<{ file: CheckResult; outp
       return { file: { ...about, verdict: 'problem', code, message, advice }, outputs: [] };
     }
     const ofOutputs = problems.filter(({ path }) => path.includes('.outputs['));
-    const warnings =
-      problems.length === 0 ? '' : ` with ${plural(problems.length, 'warning')} ("certplane check" shows them)`;
+    // Errors of the surroundings are those of other checks here.
+    const found = problems.filter(({ severity }) => severity === 'warning').length;
+    const warnings = found === 0 ? '' : ` with ${plural(found, 'warning')} ("certplane check" shows them)`;
     return {
       file: { ...about, verdict: 'ok', code: 'ok', message: `${file} is valid${warnings}.`, advice: null },
       outputs: config.certificates.some(({ outputs }) => outputs.length > 0) ? [outputsCheck(ofOutputs)] : [],

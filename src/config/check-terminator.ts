@@ -19,7 +19,7 @@ export async function checkTerminator(settings: TerminatorSettings, problems: Pr
   if (file === undefined) return;
   const path = ['terminator', 'accessLog', 'file'];
   if (!(await exists(file)))
-    return await checkDirectory(dirname(file), path, 'the directory of the access log', problems);
+    return await checkDirectory(dirname(file), { path, what: 'the directory of the access log' }, problems);
   if ((await stat(file)).isDirectory()) problems.warning(path, `${file} is a directory; write the path of a file.`);
   else if (!(await allowed(file, constants.W_OK))) {
     problems.warning(path, `This user may not write to ${file}; change its owner, or write another path.`);

@@ -28,7 +28,7 @@ export async function checkConfig(options: CheckOptions): Promise<LoadResult> {
   await checkFiles(files, problems);
   if (config !== undefined) {
     await checkKey(config, options.env, problems);
-    await checkDirectory(config.dataDir, ['dataDir'], 'the data directory', problems);
+    await checkDirectory(config.dataDir, { path: ['dataDir'], what: 'the data directory', needed: true }, problems);
     await checkOutputs(config, options, problems);
     if (config.terminator !== undefined) await checkTerminator(config.terminator, problems);
     if (config.kubernetes !== undefined) await checkKubernetes(config.kubernetes, options.env, problems);
@@ -58,7 +58,11 @@ async function checkOutputs(
     for (const [i, output] of outputs.entries()) {
       if (output.kind !== 'files') continue;
       const path = ['certificates', id.slice('file/'.length), 'outputs', i];
-      await checkDirectory(output.directory, [...path, 'files', 'directory'], 'the output directory', problems);
+      await checkDirectory(
+        output.directory,
+        { path: [...path, 'files', 'directory'], what: 'the output directory' },
+        problems,
+      );
       const owner = await ownerProblem?.(output);
       if (owner !== undefined) problems.warning([...path, 'files'], owner);
       await checkProgram(output, { path: [...path, 'reloadCommand'], env, programs }, problems);

@@ -30,6 +30,15 @@ test('a generated encryption key is reported as guarding the database but not th
   assert.deepEqual(await check(dir, `dataDir: ./state\n${work}`, { env: { CREDENTIALS_DIRECTORY: dir.path } }), []);
 });
 
+test('a file where the data directory belongs is an error: nothing starts there, whoever starts it', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.join('file'), '');
+  for (const dataDir of ['file', 'file/below'])
+    assert.deepEqual(await check(dir, `dataDir: ./${dataDir}\n${work}`, { env: keyed }), [
+      `certplane.yaml:1:10: error: dataDir: <dir>/file is not a directory, so the data directory <dir>/${dataDir} cannot be used; write another path.`,
+    ]);
+});
+
 test('output directories that cannot be made or written, and reload programs that are not there, are warnings', async (t) => {
   await using dir = await tempDir();
   await writeFile(dir.join('file'), '');
