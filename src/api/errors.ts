@@ -58,6 +58,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   'kubernetes.not-configured': 422,
   'terminator.address-in-use': 409,
   'terminator.address-forbidden': 409,
+  'terminator.user-unusable': 409,
   'terminator.source-unreadable': 500,
   'terminator.source-shrunk': 409,
   'terminator.worker-failed': 500,

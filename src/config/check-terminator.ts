@@ -1,9 +1,10 @@
 /** What the terminator will read and write: sources, CAs, revocation lists, ticket keys, the access log. */
 import { X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { findAccount } from '../core/accounts.ts';
 import { splitChain } from '../core/bundle.ts';
 import { wrongWithTicketKeys } from '../core/ticket-key-file.ts';
 import type { TerminatorSettings } from '../core/terminator.ts';
@@ -15,6 +16,7 @@ import type { NamedFile } from './terminator/context.ts';
 /** Warnings about what is around the terminator. */
 export async function checkTerminator(settings: TerminatorSettings, problems: ProblemList): Promise<void> {
   await checkSources(settings.sources, problems);
+  await checkUser(settings.runAs, problems);
   const file = settings.accessLog?.file;
   if (file === undefined) return;
   const path = ['terminator', 'accessLog', 'file'];
@@ -24,6 +26,20 @@ export async function checkTerminator(settings: TerminatorSettings, problems: Pr
   else if (!(await allowed(file, constants.W_OK))) {
     problems.warning(path, `This user may not write to ${file}; change its owner, or write another path.`);
   }
+}
+
+async function checkUser(runAs: TerminatorSettings['runAs'], problems: ProblemList): Promise<void> {
+  if (runAs === undefined) return;
+  const path = ['terminator', 'user'];
+  if (process.getuid?.() !== 0) {
+    const message =
+      'Workers can change their user only when the terminator is started as root, which this user is not.';
+    problems.warning(path, message);
+    return;
+  }
+  const [passwd, group] = await Promise.all([readFile('/etc/passwd', 'utf8'), readFile('/etc/group', 'utf8')]);
+  const account = findAccount(runAs, { passwd, group });
+  if (typeof account === 'string') problems.error(path, account);
 }
 
 async function checkSources(sources: TerminatorSettings['sources'], problems: ProblemList): Promise<void> {

@@ -66,6 +66,7 @@ export const errorCodes = {
   // terminator
   'terminator.address-in-use': 'The address is already in use.',
   'terminator.address-forbidden': 'This user may not open that address.',
+  'terminator.user-unusable': 'Workers cannot run as the user that terminator.user names.',
   'terminator.source-unreadable': 'A certificate source cannot be read; what was served stays served.',
   'terminator.source-shrunk':
     'A source lost more than half of its certificates at once; the old ones stay until it is confirmed.',

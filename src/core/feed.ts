@@ -133,6 +133,14 @@ export interface TerminatorProblem {
   readonly since: number;
 }
 
+export interface WorkerStatus {
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly connections: number;
+  /** It has all rights of root; absent: it has not, or does not tell. */
+  readonly asRoot?: boolean | undefined;
+}
+
 /** One endpoint of a backend, as all workers together see it. */
 export interface BackendReport {
   /** Key in `TerminatorSettings.backends`. */
@@ -155,7 +163,7 @@ export interface ServedReport {
   /** Certificate ids no longer served. */
   readonly gone: readonly CertificateId[];
   readonly problems: readonly TerminatorProblem[];
-  readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
+  readonly workers: readonly WorkerStatus[];
   readonly listening: readonly string[];
   /** Every endpoint of every backend; absent: the terminator does not tell. */
   readonly backends?: readonly BackendReport[] | undefined;

@@ -78,6 +78,8 @@ export interface HostSettings {
 export interface TerminatorSettings {
   /** Number of worker processes, at least 1. */
   readonly workers: number;
+  /** Names or numbers; absent: as the supervisor does. `group` absent: the user's. */
+  readonly runAs?: { readonly user: string; readonly group?: string | undefined } | undefined;
   readonly https: readonly ListenAddress[];
   readonly http: readonly ListenAddress[];
   /** Listeners on which trusted proxies send a PROXY protocol header before anything else. */

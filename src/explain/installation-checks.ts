@@ -99,7 +99,9 @@ function terminatorFinding(view: InstallationChecksDeps['view']): Finding {
   }
   const behind = terminators.filter((one) => one.connected && one.acknowledged !== one.current);
   if (behind.length > 0) return waiting('behind', `${behind[0]?.id} has not acknowledged the latest change yet.`);
-  return ok(`${count(terminators.length - gone.length, 'terminator')} connected and up to date.`);
+  const asRoot = terminators.some((one) => one.connected && one.workers.some((worker) => worker.asRoot === true));
+  const hint = asRoot ? ' Workers run as root: write terminator.user, and they give its rights up.' : '';
+  return ok(`${count(terminators.length - gone.length, 'terminator')} connected and up to date.${hint}`);
 }
 
 function count(amount: number, what: string): string {

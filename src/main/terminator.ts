@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Config } from '../config/model.ts';
 import { findDataDir } from '../config/data-dir.ts';
 import { isAbort } from '../core/errors.ts';
-import { formatAddress } from '../core/listen-address.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { SourceSpec, TerminatorSettings } from '../core/terminator.ts';
@@ -50,8 +49,6 @@ export async function runTerminator(options: ConfigLocation): Promise<number> {
     });
     signals.force.addEventListener('abort', () => supervisor.cut());
     await supervisor.start(signals.stop);
-    for (const address of sockets?.unused() ?? [])
-      log.warn('A socket that was passed is for no address in the configuration.', { address: formatAddress(address) });
     let confirming: Promise<void> = Promise.resolve();
     confirm = () => {
       log.info('Certificates that sources lost and that are held are let go (SIGHUP).');

@@ -45,7 +45,9 @@ const servedReportSchema = z.object({
   problems: z
     .array(z.object({ code, message: text, subject: text.optional(), since: time }))
     .max(reportBounds.problems),
-  workers: z.array(z.object({ pid: count, startedAt: time, connections: count })).max(10_000),
+  workers: z
+    .array(z.object({ pid: count, startedAt: time, connections: count, asRoot: z.boolean().optional() }))
+    .max(10_000),
   listening: z.array(text).max(1000),
   backends: z
     .array(

@@ -1,4 +1,4 @@
-import type { TerminatorProblem } from '../core/feed.ts';
+import type { TerminatorProblem, WorkerStatus } from '../core/feed.ts';
 import type { CertificateSource } from '../core/ports/certificate-source.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Part } from '../core/ports/lifecycle.ts';
@@ -28,7 +28,7 @@ export interface SupervisorOptions {
 export interface SupervisorStatus {
   /** `https://127.0.0.1:8443`, …: where every worker accepts. */
   readonly listening: readonly string[];
-  readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
+  readonly workers: readonly WorkerStatus[];
   readonly problems: readonly TerminatorProblem[];
   /** Certificates that answer for at least one host. */
   readonly served: number;

@@ -23,6 +23,7 @@ import type { WorkerSettings } from './ipc/messages.ts';
 import { MetricsAddress } from './metrics-address.ts';
 import { createTerminatorMetrics, type TerminatorMetrics } from './metrics.ts';
 import { Listeners } from './pool/listeners.ts';
+import { WorkerAccount } from './pool/worker-account.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
 import type { Supervisor, SupervisorOptions, SupervisorStatus } from './supervisor-port.ts';
 
@@ -46,6 +47,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
   readonly #holdings: Holdings;
   readonly #pool: WorkerPool;
   readonly #listeners: Listeners;
+  readonly #workerAccount: WorkerAccount;
   readonly #progress: FeedProgress;
   readonly #reporter: Reporter;
   readonly #metrics: TerminatorMetrics;
@@ -58,7 +60,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #configuring: Promise<unknown> = Promise.resolve();
   #unopened = false;
   #firstSet = false;
-  #crashedAt = 0;
   #drained: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -67,6 +68,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const { clock, log, feed, terminatorId, cache } = options;
     const sourceFor = (spec: SourceSpec): CertificateSource => options.sourceFor(spec, () => this.#settings);
     this.#problems = new Problems(clock, () => this.#reporter?.touch());
+    this.#workerAccount = new WorkerAccount({ log, onProblem: (found) => this.#problems.show('account', found) });
     this.#metrics = createTerminatorMetrics({
       workers: () =>
         this.#pool.live.map(({ pid, connections, applied }) => ({
@@ -115,6 +117,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
           settings: this.#workerSettings(),
           challenges: [...this.#holdings.challenges],
           ticketKeys: this.#tlsInputs.ticketKeys,
+          account: this.#workerAccount.account,
         }),
         resolve: (host) => this.#holdings.resolve(host),
         currentVersion: (slot) => this.#holdings.current(slot)?.versionId,
@@ -130,7 +133,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
       },
       this.#stop.signal,
     );
-    this.#listeners = new Listeners(this.#pool, clock, options.sockets);
+    this.#listeners = new Listeners(this.#pool, { clock, log }, options.sockets);
     const problems = this.#problems;
     this.#readers = new Readers({ feed, sourceFor, intake: this, problems, clock, log }, this.#stop.signal);
     this.#progress = new FeedProgress({
@@ -149,7 +152,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
       served: () => this.#holdings.served(),
       state: () => ({
         problems: this.#problems.list(),
-        workers: this.#workers(),
+        workers: this.#pool.statuses(),
         listening: this.#listeners.list(),
         backends: this.#pool.endpoints(),
       }),
@@ -181,7 +184,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const { live } = this.#pool;
     return {
       listening,
-      workers: this.#workers(),
+      workers: this.#pool.statuses(),
       problems: this.#problems.list(),
       served: this.#holdings.served().size,
       ready: listening.length > 0 && live.length > 0 && this.#firstSet && this.#drained === undefined,
@@ -265,8 +268,6 @@ class TerminatorSupervisor implements Supervisor, Intake {
     return [...item.names, ...routedHosts(this.#settings.routes, entry.names)];
   }
 
-  // Everything else
-
   #progressed(): void {
     const { applied } = this.#pool;
     const { changed, rotations } = this.#holdings.settle(applied);
@@ -276,13 +277,9 @@ class TerminatorSupervisor implements Supervisor, Intake {
     this.#progress.settle(applied, [...this.#readers.refusals(name), ...this.#holdings.refusals(name)]);
   }
 
-  #workers(): SupervisorStatus['workers'] {
-    return this.#pool.live.map(({ pid, startedAt, connections }) => ({ pid, startedAt, connections }));
-  }
-
   #crashed(message: string): void {
     this.#metrics.workerRestarted();
-    this.#crashedAt = this.#options.clock.now();
+    this.#problems.clear('worker'); // the last one counts
     this.#problems.set('worker', { code: 'terminator.worker-failed', message });
   }
 
@@ -304,19 +301,24 @@ class TerminatorSupervisor implements Supervisor, Intake {
     if (this.#drained !== undefined || (same && !this.#unopened)) return [];
     await this.#tlsInputs.update(settings);
     this.#settings = settings;
+    const unfit = await this.#workerAccount.settle(settings.runAs);
+    if (unfit !== undefined) return this.#show([unfit]);
     this.#holdings.bind(settings.hosts);
     this.#turns.touch();
     this.#pool.setCount(Math.max(1, settings.workers));
-    const tell = (): void => this.#tellSettings();
-    const errors = [...(await this.#listeners.update(settings, tell, this.#stop.signal))];
+    const errors = [...(await this.#listeners.update(settings, () => this.#tellSettings(), this.#stop.signal))];
     const sources = this.#readers.update(settings.sources);
     // The copy may have some of sources that have been taken out of the configuration meanwhile.
     if (sources !== undefined) this.#holdings.retainSources(sources);
     await this.#metricsAddress
       .serve(settings.metrics, this.#stop.signal)
       .catch((error: unknown) => errors.push(toCertplaneError(error)));
-    this.#problems.clearPrefix('listen ');
-    for (const [i, { code, message }] of errors.entries()) this.#problems.set(`listen ${i}`, { code, message });
+    return this.#show(errors);
+  }
+
+  /** What keeps settings from being in effect as a whole. */
+  #show(errors: readonly CertplaneError[]): readonly CertplaneError[] {
+    this.#problems.replace('listen ', errors);
     this.#unopened = errors.length > 0;
     this.#reporter.touch();
     return errors;
@@ -331,7 +333,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
     const { clock } = this.#options;
     while (await wait(clock, clock.now() + housekeepingMs, { signal })) {
       this.#pool.watchSilence();
-      if (this.#crashedAt > 0 && clock.now() - this.#crashedAt > crashShownMs) this.#problems.clear('worker');
+      this.#problems.clearOld('worker', crashShownMs);
       if (this.#unopened && this.#settings !== undefined) await this.#configure(this.#settings);
     }
   }

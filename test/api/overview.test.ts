@@ -129,6 +129,32 @@ suite('the other lists', () => {
     );
   });
 
+  test('doctor says when workers have the rights of root', async () => {
+    const view = new ScriptedView();
+    const base = {
+      id: 't1',
+      since: now,
+      connected: true,
+      current: 'e.5',
+      acknowledged: 'e.5',
+      listening: [],
+      served: 3,
+    };
+    const worker = { pid: 7, startedAt: now, connections: 1 };
+    const look = async (asRoot: boolean | undefined): Promise<unknown> => {
+      view.terminatorList = [{ ...base, workers: [{ ...worker, asRoot }], problems: [] }];
+      const found = installationChecks({ view, clock: new ManualClock(now) }).find(({ link }) => link === 'terminator');
+      const { verdict, message } = (await found?.run(undefined, new AbortController().signal)) ?? {};
+      return [verdict, message];
+    };
+    const fine = '1 terminator connected and up to date.';
+    assert.deepEqual(await look(undefined), ['ok', fine]);
+    assert.deepEqual(await look(true), [
+      'ok',
+      `${fine} Workers run as root: write terminator.user, and they give its rights up.`,
+    ]);
+  });
+
   test('history comes newest first, by certificate and kind, and goes on from an id', async () => {
     await using fixture = await startApi();
     fixture.view.historyList = Array.from({ length: 9 }, (_, i) => ({

@@ -129,3 +129,17 @@ test('the access log needs a directory that can be written', async (t) => {
     'warning: terminator.accessLog.file: This user may not write to <dir>/file; change its owner, or write another path.',
   ]);
 });
+
+test('only root can have workers run as somebody else, who has to be there', async (t) => {
+  if (process.getuid === undefined) return t.skip('needs users');
+  await using dir = await tempDir();
+  const uid = t.mock.method(process as { getuid(): number }, 'getuid', () => 0);
+  assert.deepEqual(await check(dir, '{ user: nobody }'), []);
+  assert.deepEqual(await check(dir, '{ user: no-such-user }'), [
+    'error: terminator.user: There is no user "no-such-user" in /etc/passwd. Create it, or correct the name.',
+  ]);
+  uid.mock.mockImplementation(() => 1_000);
+  assert.deepEqual(await check(dir, '{ user: nobody }'), [
+    'warning: terminator.user: Workers can change their user only when the terminator is started as root, which this user is not.',
+  ]);
+});

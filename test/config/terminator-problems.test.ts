@@ -28,6 +28,13 @@ const cases: Case[] = [
     ],
   },
   {
+    title: 'a group without a user',
+    yaml: `
+  group: www-data
+`,
+    problems: ['error: terminator.group: A group alone is not enough for workers to give up rights; write user, too.'],
+  },
+  {
     title: 'proxies that are everybody',
     yaml: `
   trustedProxies: [0.0.0.0/0, 10.0.0.1/8, proxy.internal]

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { listenListOrOff } from '../values/addresses.ts';
 import { exactHostName, hostName, kubernetesName } from '../values/hosts.ts';
 import { network } from '../values/networks.ts';
-import { boolean, integer, path, text } from '../values/scalars.ts';
+import { account, boolean, integer, path, text } from '../values/scalars.ts';
 import { backendSchema } from './backends.ts';
 import { accessLogSchema, limitsSchema, timeoutsSchema } from './limits.ts';
 import { servedCertificate } from './names.ts';
@@ -99,6 +99,19 @@ const options = z.strictObject({
     unit: 'number',
     default: 'one per core',
     example: '2',
+  }).optional(),
+  user: option(account, {
+    description:
+      'User that workers become when the terminator is started as root, which they cannot take back. See [terminator.md](terminator.md#life-cycle).',
+    unit: 'name or number',
+    default: 'the user of the process',
+    example: 'www-data',
+  }).optional(),
+  group: option(account, {
+    description: 'Group of the workers, beside those that `user` is in.',
+    unit: 'name or number',
+    default: 'the group of `user`',
+    example: 'www-data',
   }).optional(),
   https: listener(443, 'Addresses of the HTTPS listener; a missing host means both address families; false for none.'),
   http: listener(80, 'Addresses of the HTTP listener, which redirects to HTTPS and answers http-01; false for none.'),

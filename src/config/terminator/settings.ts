@@ -53,10 +53,13 @@ export function readTerminator(
   backends.warnOfUnused();
   checkListening(fields, context);
   checkTogether(routes, hosts, { defaultHost: fields.defaultHost, context });
-  const { defaultHost, ticketKeys, accessLog, limits, timeouts } = fields;
+  const { defaultHost, ticketKeys, accessLog, limits, timeouts, user, group } = fields;
+  if (user === undefined && group !== undefined)
+    problems.error([...path, 'group'], 'A group alone is not enough for workers to give up rights; write user, too.');
   return {
     settings: {
       workers: fields.workers ?? availableParallelism(),
+      ...(user === undefined ? {} : { runAs: { user, ...(group === undefined ? {} : { group }) } }),
       https: fields.https?.listen ?? [],
       http: fields.http?.listen ?? [],
       proxyProtocol: {

@@ -1,6 +1,6 @@
 /** What the API, the CLI and doctor may see and ask of the control plane. Everything else stays behind it. */
 import type { CertificateId } from '../certificate.ts';
-import type { BackendReport, ServedEntry, TerminatorProblem } from '../feed.ts';
+import type { BackendReport, ServedEntry, TerminatorProblem, WorkerStatus } from '../feed.ts';
 import type { CertificateRecord, HistoryEntry, OrderRecord, VersionRecord } from '../records.ts';
 import type { DeliveryStatus, Reason, Status } from '../status.ts';
 import type { HistoryQuery } from './certificate-store.ts';
@@ -41,7 +41,7 @@ export interface TerminatorView {
   readonly acknowledged?: string | undefined;
   /** The feed's revision now; equal to `acknowledged` when it is up to date. */
   readonly current: string;
-  readonly workers: readonly { readonly pid: number; readonly startedAt: number; readonly connections: number }[];
+  readonly workers: readonly WorkerStatus[];
   readonly listening: readonly string[];
   readonly problems: readonly TerminatorProblem[];
   /** Absent: the terminator does not tell. */

@@ -22,8 +22,27 @@ export class Problems {
     this.#onChange();
   }
 
+  /** Sets it or, without one, clears it. */
+  show(key: string, problem: Omit<TerminatorProblem, 'since'> | undefined): void {
+    if (problem === undefined) this.clear(key);
+    else this.set(key, problem);
+  }
+
   clear(key: string): void {
     if (this.#list.delete(key)) this.#onChange();
+  }
+
+  /** One that began longer ago than that. */
+  clearOld(key: string, ms: number): void {
+    const since = this.#list.get(key)?.since;
+    if (since !== undefined && this.#clock.now() - since > ms) this.clear(key);
+  }
+
+  /** These in the place of all whose keys begin so. */
+  replace(prefix: string, problems: readonly Pick<TerminatorProblem, 'code' | 'message'>[]): void {
+    const now = problems.map(({ code, message }, i) => [`${prefix}${i}`, { code, message }] as const);
+    for (const key of this.keys(prefix)) if (!now.some(([other]) => other === key)) this.clear(key);
+    for (const [key, problem] of now) this.set(key, problem);
   }
 
   clearPrefix(prefix: string): void {

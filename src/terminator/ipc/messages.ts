@@ -2,6 +2,7 @@
  * What supervisor and worker say to each other. Messages of one direction arrive in order, and both sides rely on it:
  * the supervisor answers only with what is current at the moment of sending, and a change it sends later arrives later.
  */
+import type { Account } from '../../core/accounts.ts';
 import type { Bundle } from '../../core/bundle.ts';
 import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
@@ -72,6 +73,8 @@ export type ToWorker =
       readonly challenges: readonly (readonly [token: string, keyAuthorization: string])[];
       /** 48 bytes each, base64, the same for all workers; the first one encrypts, all of them resume sessions. */
       readonly ticketKeys: readonly string[];
+      /** Whom it becomes before it listens; absent: it stays who it is. */
+      readonly account?: Account | undefined;
     }
   /** Comes with the bound socket. */
   | { readonly type: 'listen'; readonly id: number; readonly protocol: 'https' | 'http' }

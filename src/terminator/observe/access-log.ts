@@ -1,3 +1,4 @@
+import type { Account } from '../../core/accounts.ts';
 import type { AccessLog } from '../../core/terminator.ts';
 import type { ExchangeRecord } from '../proxy/record.ts';
 import type { TunnelFailure, TunnelSummary } from '../tcp/tcp-front.ts';
@@ -34,6 +35,10 @@ export class AccessLogWriter {
     this.#settings = settings;
     if (settings !== undefined)
       this.#writer ??= new LineWriter({ file: settings.file, onTrouble: (message) => this.#deps.onTrouble(message) });
+  }
+
+  open(owner: Account): void {
+    this.#writer?.open(owner);
   }
 
   exchange(record: ExchangeRecord): void {

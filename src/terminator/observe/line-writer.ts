@@ -1,10 +1,16 @@
 /** Lines into a file or to standard output, without ever making a request wait. */
-import { open, type FileHandle } from 'node:fs/promises';
-import { stat, write as writeTo } from 'node:fs';
+import * as fs from 'node:fs';
 import { promisify } from 'node:util';
+import type { Account } from '../../core/accounts.ts';
 
-const writeAsync = promisify(writeTo);
-const statAsync = promisify(stat);
+const openAsync = promisify(fs.open);
+const closeAsync = promisify(fs.close);
+const writeAsync = promisify(fs.write);
+const statAsync = promisify(fs.stat);
+const fstatAsync = promisify(fs.fstat);
+
+/** Of a file that is made. */
+const mode = 0o640;
 
 /** Standard output, opened by whoever started the process. */
 const standardOutput = 1;
@@ -30,7 +36,7 @@ export class LineWriter {
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
-  #handle: FileHandle | undefined;
+  #fd: number | undefined;
   #lookedAt = 0;
   #troubled = false;
   #closed = false;
@@ -60,8 +66,18 @@ export class LineWriter {
     clearTimeout(this.#timer);
     await this.#writing;
     await this.#flush();
-    await this.#handle?.close();
-    this.#handle = undefined;
+    await this.#close();
+  }
+
+  /** Opens the file at once; where there was none, it is made for `owner`. */
+  open({ uid, gid }: Account): void {
+    const { file } = this.#options;
+    if (file === undefined || this.#fd !== undefined) return;
+    try {
+      this.#fd = openOrMake(file, { uid, gid });
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   async #flush(): Promise<void> {
@@ -74,7 +90,7 @@ export class LineWriter {
         for (const piece of pieces) await writeAll(target, Buffer.from(piece));
         this.#troubled = false;
       } catch (error) {
-        this.#trouble(`The access log cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+        this.#failed(error);
       }
       this.#waitingBytes = this.#waiting.reduce((sum, line) => sum + line.length, 0);
     }
@@ -85,15 +101,22 @@ export class LineWriter {
     const { file } = this.#options;
     if (file === undefined) return standardOutput;
     const now = performance.now();
-    if (this.#handle !== undefined && now - this.#lookedAt > lookMs) {
+    if (this.#fd !== undefined && now - this.#lookedAt > lookMs) {
       this.#lookedAt = now;
-      if (!(await isSame(this.#handle, file))) {
-        await this.#handle.close();
-        this.#handle = undefined;
-      }
+      if (!(await isSame(this.#fd, file))) await this.#close();
     }
-    this.#handle ??= await open(file, 'a', 0o640);
-    return this.#handle.fd;
+    this.#fd ??= await openAsync(file, 'a', mode);
+    return this.#fd;
+  }
+
+  async #close(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) await closeAsync(fd);
+  }
+
+  #failed(error: unknown): void {
+    this.#trouble(`The access log cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   #trouble(message: string): void {
@@ -101,6 +124,29 @@ export class LineWriter {
     this.#troubled = true;
     this.#options.onTrouble(message);
   }
+}
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = fs.constants;
+
+/**
+ * Undefined for what is no plain file: whoever may write to the directory could lead rights other than theirs elsewhere,
+ * so that is opened when they are given up.
+ */
+function openOrMake(file: string, { uid, gid }: Account): number | undefined {
+  const append = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+  let fd: number;
+  try {
+    fd = fs.openSync(file, append | O_CREAT | O_EXCL, mode);
+    fs.fchownSync(fd, uid, gid);
+    return fd;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  if (!fs.lstatSync(file).isFile()) return undefined;
+  fd = fs.openSync(file, append);
+  if (fs.fstatSync(fd).isFile()) return fd;
+  fs.closeSync(fd);
+  return undefined;
 }
 
 /** Whole lines that go out together, as many as are written as one; a line that is longer is alone. */
@@ -121,12 +167,14 @@ function inPieces(lines: readonly string[]): string[] {
   return piece === '' ? pieces : [...pieces, piece];
 }
 
-async function isSame(handle: FileHandle, file: string): Promise<boolean> {
+async function isSame(fd: number, file: string): Promise<boolean> {
   try {
-    const [here, there] = [await handle.stat(), await statAsync(file)];
+    const [here, there] = [await fstatAsync(fd), await statAsync(file)];
     return here.ino === there.ino && here.dev === there.dev;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    if (code === 'EACCES') return true; // opened with more rights than there are now: it could not be had again
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** What becomes of requests, for those who have asked: metrics and the access log. */
+import type { Account } from '../../core/accounts.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
 import type { ExchangeRecord } from '../proxy/record.ts';
 import type { TunnelFailure, TunnelSummary } from '../tcp/tcp-front.ts';
@@ -28,6 +29,11 @@ export class Observer {
         log(record);
       };
     else this.onExchange = metrics !== undefined ? count : accessLog !== undefined ? log : undefined;
+  }
+
+  /** Opens the access log now; a file that is new belongs to `owner`. */
+  open(owner: Account): void {
+    this.#log.open(owner);
   }
 
   /** A tunnel is over, or could not be made; for the access log alone. */

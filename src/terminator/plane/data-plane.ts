@@ -1,3 +1,4 @@
+import type { Account } from '../../core/accounts.ts';
 import type { Bundle } from '../../core/bundle.ts';
 import type { BackendReport, Refusal } from '../../core/feed.ts';
 import type { TerminatorTimeouts } from '../../core/terminator.ts';
@@ -171,6 +172,11 @@ export class DataPlane {
     const { counters } = this.#observer;
     counters.connections = this.#reception.size;
     return counters;
+  }
+
+  /** With the rights it has now, for a process that is about to become `owner`. */
+  openAccessLog(owner: Account): void {
+    this.#observer.open(owner);
   }
 
   endpoints(): readonly BackendReport[] {

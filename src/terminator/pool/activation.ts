@@ -1,6 +1,6 @@
 /** Sockets that this process was started with: systemd's socket activation (sd_listen_fds(3)). */
 import type { ListenAddress } from '../../core/terminator.ts';
-import { BoundSocket, openDescriptor, type PassedSocket, type Protocol } from './bound-socket.ts';
+import { BoundSocket, openDescriptor, protocols, type PassedSocket, type Protocol } from './bound-socket.ts';
 
 /** The first descriptor that is passed. */
 const firstDescriptor = 3;
@@ -47,7 +47,6 @@ export class PassedSockets {
   /** Descriptors that are no TCP sockets. */
   readonly unusable: readonly number[];
   readonly #sockets: readonly Passed[];
-  readonly #taken = new Set<Passed>();
 
   constructor(activation: Activation, open: (fd: number) => PassedSocket | undefined = openDescriptor) {
     const sockets: Passed[] = [];
@@ -65,17 +64,20 @@ export class PassedSockets {
 
   /** All that were passed for the address, or undefined: then it has to be opened. */
   take(protocol: Protocol, address: ListenAddress): readonly BoundSocket[] | undefined {
-    const found = this.#sockets.filter(
-      (one) => (one.protocol === undefined || one.protocol === protocol) && isSame(one.address, address),
-    );
-    for (const one of found) this.#taken.add(one);
+    const found = this.#sockets.filter((one) => isFor(one, protocol, address));
     return found.length === 0 ? undefined : found.map((one) => BoundSocket.adopt(protocol, one));
   }
 
-  /** Those that the configuration has had no use for so far. */
-  unused(): readonly ListenAddress[] {
-    return this.#sockets.filter((one) => !this.#taken.has(one)).map(({ address }) => address);
+  /** Those that are for none of the addresses. Connections to them wait for an answer that never comes. */
+  unused(wanted: Readonly<Record<Protocol, readonly ListenAddress[]>>): readonly ListenAddress[] {
+    const isWanted = (one: Passed): boolean =>
+      protocols.some((protocol) => wanted[protocol].some((address) => isFor(one, protocol, address)));
+    return this.#sockets.filter((one) => !isWanted(one)).map(({ address }) => address);
   }
+}
+
+function isFor({ protocol: only, address: bound }: Passed, protocol: Protocol, address: ListenAddress): boolean {
+  return (only === undefined || only === protocol) && isSame(bound, address);
 }
 
 /** "Every address" is the same for both families: a socket of IPv6 takes connections of IPv4, too. */

@@ -29,7 +29,8 @@ const reusePort = 2;
 const openAlone: OpenHandle = (host, port, family) => internals._createServerHandle(host, port, family, -1, 0);
 const openBeside: OpenHandle = (host, port, family) => internals._createServerHandle(host, port, family, -1, reusePort);
 
-export type Protocol = 'https' | 'http';
+export const protocols = ['https', 'http'] as const;
+export type Protocol = (typeof protocols)[number];
 
 export interface PassedSocket {
   readonly handle: TcpHandle;

@@ -1,9 +1,11 @@
 import { toCertplaneError, type CertplaneError } from '../../core/errors.ts';
+import { formatAddress } from '../../core/listen-address.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
 import type { ListenAddress } from '../../core/terminator.ts';
 import type { PassedSockets } from './activation.ts';
 import { BoundAddress } from './bound-address.ts';
-import { bindError, type Protocol } from './bound-socket.ts';
+import { bindError, protocols, type Protocol } from './bound-socket.ts';
 import { ListenFailed, type WorkerPool } from './worker-pool.ts';
 
 /** What is to be open. */
@@ -26,13 +28,17 @@ const patienceStepMs = 50;
 export class Listeners {
   readonly #pool: WorkerPool;
   readonly #clock: Clock;
+  readonly #log: Pick<Log, 'warn'>;
   readonly #passed: PassedSockets | undefined;
+  /** Passed for nothing: said already. */
+  #unused: readonly string[] = [];
   readonly #open = new Map<string, Listener>();
 
   /** `passed`: sockets to be used instead of opening some. */
-  constructor(pool: WorkerPool, clock: Clock, passed?: PassedSockets) {
+  constructor(pool: WorkerPool, { clock, log }: { clock: Clock; log: Pick<Log, 'warn'> }, passed?: PassedSockets) {
     this.#pool = pool;
     this.#clock = clock;
+    this.#log = log;
     this.#passed = passed;
   }
 
@@ -59,7 +65,7 @@ export class Listeners {
     signal: AbortSignal,
   ): Promise<readonly CertplaneError[]> {
     const keys = new Map<string, [Protocol, ListenAddress]>();
-    for (const protocol of ['https', 'http'] as const) {
+    for (const protocol of protocols) {
       for (const address of wanted[protocol])
         keys.set(`${protocol} ${address.host}:${address.port}`, [protocol, address]);
     }
@@ -81,12 +87,21 @@ export class Listeners {
       if (error !== undefined) errors.push(error);
     }
     if (errors.length === 0) for (const key of obsolete) await this.#close(key);
+    this.#warnOfUnused(wanted);
     return errors;
   }
 
   /** Resolves when nobody accepts anywhere any more, and connections are refused. */
   async closeAll(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((key) => this.#close(key)));
+  }
+
+  #warnOfUnused(wanted: WantedAddresses): void {
+    const unused = (this.#passed?.unused(wanted) ?? []).map(formatAddress);
+    for (const address of unused)
+      if (!this.#unused.includes(address))
+        this.#log.warn('A socket that was passed is for no address in the configuration.', { address });
+    this.#unused = unused;
   }
 
   async #bind(

@@ -17,6 +17,8 @@ export interface WorkerExit {
 export class WorkerHandle implements LaneWorker {
   readonly index: number;
   readonly startedAt: number;
+  /** It keeps all rights of root. */
+  readonly asRoot: boolean;
   /** Resolves when the process has ended; never rejects. */
   readonly exited: Promise<WorkerExit>;
   /** The last change it has in effect. */
@@ -32,11 +34,12 @@ export class WorkerHandle implements LaneWorker {
   readonly #unlistens = new Answers<void>();
 
   constructor(
-    { index, startedAt, applied }: Pick<WorkerHandle, 'index' | 'startedAt' | 'applied'>,
+    { index, startedAt, applied, asRoot }: Pick<WorkerHandle, 'index' | 'startedAt' | 'applied' | 'asRoot'>,
     onMessage: (worker: WorkerHandle, message: FromWorker) => void,
   ) {
     this.index = index;
     this.startedAt = startedAt;
+    this.asRoot = asRoot;
     this.applied = applied;
     this.#child = fork(workerFile, [], {
       // Bodies pass through in buffers outside the heap. For a small heap V8 allows so few of them that an upload has it

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { BackendReport, Refusal } from '../../core/feed.ts';
+import type { BackendReport, Refusal, WorkerStatus } from '../../core/feed.ts';
 import type {
   FromWorker,
   HostState,
@@ -75,6 +75,15 @@ export class WorkerPool {
   /** Workers that are meant to serve. */
   get live(): readonly WorkerHandle[] {
     return [...this.#workers].filter((worker) => !worker.draining);
+  }
+
+  statuses(): readonly WorkerStatus[] {
+    return this.live.map(({ pid, startedAt, connections, asRoot }) => ({
+      pid,
+      startedAt,
+      connections,
+      ...(asRoot ? { asRoot } : {}),
+    }));
   }
 
   /** Endpoints of backends as all workers together see them. */
@@ -151,12 +160,14 @@ export class WorkerPool {
     const taken = new Set(this.live.map(({ index }) => index));
     let index = 0;
     while (taken.has(index)) index += 1;
+    const message = this.#deps.startMessage();
+    const asRoot = message.account === undefined && process.getuid?.() === 0;
     const worker = new WorkerHandle(
-      { index, startedAt: this.#deps.clock.now(), applied: this.#sequence },
-      (from, message) => this.#take(from, message),
+      { index, startedAt: this.#deps.clock.now(), applied: this.#sequence, asRoot },
+      (from, said) => this.#take(from, said),
     );
     this.#workers.add(worker);
-    worker.send(this.#deps.startMessage());
+    worker.send(message);
     this.#lanes.join(worker);
     this.#keep(worker.exited.then((exit) => this.#ended(worker, exit)));
   }

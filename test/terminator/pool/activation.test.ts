@@ -6,8 +6,11 @@ import test from 'node:test';
 import type { ListenAddress } from '../../../src/core/terminator.ts';
 import { activationVariables, PassedSockets, takeActivation } from '../../../src/terminator/pool/activation.ts';
 import { BoundSocket } from '../../../src/terminator/pool/bound-socket.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { tempDir } from '../../support/tempdir.ts';
 import { until } from '../../support/until.ts';
+import { Listeners } from '../../../src/terminator/pool/listeners.ts';
+import type { WorkerPool } from '../../../src/terminator/pool/worker-pool.ts';
 import { activatedSite, bin, untilServing } from '../support/activated-site.ts';
 import { startActivator } from '../support/activator.ts';
 
@@ -53,7 +56,15 @@ test('a socket is for an address by its name, and by where it is bound', () => {
   ]);
   assert.equal(sockets.take('http', at('127.0.0.1', 443)), undefined, 'named for the other protocol');
   assert.equal(sockets.take('https', at('127.0.0.1', 8443)), undefined);
-  assert.deepEqual(sockets.unused(), [at('::', 80), at('192.0.2.1', 8443)]);
+  assert.deepEqual(sockets.unused({ https: [at('0.0.0.0', 443), at('127.0.0.1', 443)], http: [] }), [
+    at('::', 80),
+    at('192.0.2.1', 8443),
+  ]);
+  assert.deepEqual(sockets.unused({ https: [], http: [at('192.0.2.1', 8443), at('0.0.0.0', 80)] }), [
+    at('::', 443),
+    at('127.0.0.1', 443),
+    at('127.0.0.1', 443),
+  ]);
   assert.deepEqual(
     urls(sockets.take('https', at('192.0.2.1', 8443))),
     ['https://192.0.2.1:8443'],
@@ -63,6 +74,27 @@ test('a socket is for an address by its name, and by where it is bound', () => {
   const [socket] = sockets.take('http', at('::', 80)) ?? [];
   socket?.close();
   assert.deepEqual(urls(sockets.take('http', at('::', 80))), ['http://[::]:80']);
+});
+
+test('a socket that was passed and that no address is for is said, at the start and after each change', async () => {
+  const said: string[] = [];
+  const log = { warn: (_message: string, fields?: object) => void said.push(String(Object.values(fields ?? {}))) };
+  const pool = { count: 1, listen: () => Promise.resolve(1), unlisten: () => Promise.resolve() };
+  const listeners = new Listeners(
+    pool as unknown as WorkerPool,
+    { clock: new ManualClock(), log },
+    passed([at('127.0.0.1', 443), at('127.0.0.1', 80), at('127.0.0.1', 8080)], ['https', 'http', 'http']),
+  );
+  const open = async (...http: number[]): Promise<readonly string[]> => {
+    const wanted = { https: [at('127.0.0.1', 443)], http: http.map((port) => at('127.0.0.1', port)) };
+    assert.deepEqual(await listeners.update(wanted, () => undefined, new AbortController().signal), []);
+    return said.splice(0);
+  };
+  assert.deepEqual(await open(80), ['127.0.0.1:8080']);
+  assert.deepEqual(await open(80), [], 'once');
+  assert.deepEqual(await open(8080), ['127.0.0.1:80'], 'taken out of the configuration');
+  assert.deepEqual(await open(80, 8080), []);
+  assert.deepEqual(await open(8080), ['127.0.0.1:80']);
 });
 
 test('the next program serves on the sockets that the one before it left open', async () => {

@@ -5,7 +5,7 @@ import { backendDefaults, type Backend } from '../../../src/core/backend.ts';
 import type { Bundle } from '../../../src/core/bundle.ts';
 import type { CertificateSource } from '../../../src/core/ports/certificate-source.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
-import { silentLog } from '../../../src/core/ports/log.ts';
+import { silentLog, type Log } from '../../../src/core/ports/log.ts';
 import type { Route } from '../../../src/core/route.ts';
 import {
   defaultLimits,
@@ -29,6 +29,7 @@ export interface TerminatorOptions {
   feed?: TestFeed;
   sources?: (spec: SourceSpec) => CertificateSource;
   clock?: Clock;
+  log?: Log;
   /** Where the last-good copy is; a new one by default. */
   cacheDirectory?: string;
   ca?: TestCa;
@@ -122,7 +123,7 @@ export async function startTerminator(options: TerminatorOptions = {}): Promise<
     cache: createLastGoodCache({ directory: join(directory, 'copy'), keyFile: join(directory, 'copy.key') }),
     terminatorId: 'test',
     clock: options.clock ?? systemClock,
-    log: silentLog,
+    log: options.log ?? silentLog,
   });
   stack.use(supervisor);
   await supervisor.start(new AbortController().signal);
