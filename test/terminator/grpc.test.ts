@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import grpc, { type ServiceError } from '@grpc/grpc-js';
-import { proxyRoute, startTerminator, type TestTerminator } from './support/harness.ts';
+import { defaultTimeouts, type TerminatorTimeouts } from '../../src/core/terminator.ts';
+import { backendAt, proxyRoute, startTerminator, type TestTerminator } from './support/harness.ts';
 
 const asIs = (value: Buffer): Buffer => value;
 const method = (path: string, requestStream: boolean, responseStream: boolean) => ({
@@ -28,7 +30,7 @@ interface Parts extends AsyncDisposable {
   readonly client: grpc.Client;
 }
 
-async function start(): Promise<Parts> {
+async function start(timeouts: Partial<TerminatorTimeouts> = {}): Promise<Parts> {
   await using stack = new AsyncDisposableStack();
   const server = new grpc.Server({ 'grpc.max_receive_message_length': -1 });
   server.addService(service, {
@@ -66,7 +68,16 @@ async function start(): Promise<Parts> {
   );
   const port = await promise;
   stack.defer(() => server.forceShutdown());
-  const terminator = stack.use(await startTerminator({ routes: [proxyRoute('a.test', `h2c://127.0.0.1:${port}`)] }));
+  const url = `h2c://127.0.0.1:${port}`;
+  const terminator = stack.use(
+    await startTerminator({
+      routes: [proxyRoute('a.test', url)],
+      settings: {
+        timeouts: { ...defaultTimeouts, drainMs: 2_000, ...timeouts },
+        backends: { [url]: backendAt(url, { timeouts: { connectMs: 5_000, firstByteMs: 0, idleMs: 500 } }) },
+      },
+    }),
+  );
   await terminator.serve('file/a', 1, 'a.test');
   const credentials = grpc.credentials.createSsl(Buffer.from(terminator.ca.certPem));
   const client = new grpc.Client(`127.0.0.1:${terminator.httpsPort}`, credentials, {
@@ -177,4 +188,19 @@ test('a call that the client cancels, and one whose deadline passes, end there a
     );
   });
   assert.equal(answer, 'on');
+});
+
+test('a conversation in which nobody speaks for longer than a body or a backend may be silent goes on', async () => {
+  await using parts = await start({ bodyMs: 500 });
+  const chat = parts.client.makeBidiStreamRequest(service.Chat.path, asIs, asIs);
+  for (const message of ['before', 'after']) {
+    chat.write(Buffer.from(message));
+    const [answer] = (await once(chat, 'data')) as [Buffer];
+    assert.equal(answer.toString(), message);
+    if (message === 'before') await delay(1_500);
+  }
+  chat.end();
+  chat.resume();
+  const [{ code }] = (await once(chat, 'status')) as [grpc.StatusObject];
+  assert.equal(code, grpc.status.OK);
 });

@@ -26,7 +26,8 @@ export const timeoutsSchema = z.strictObject({
   body: timeout('bodyMs', 'Any gap without a byte while a request body is expected.'),
   idle: timeout('idleMs', 'A kept-alive connection without a request.'),
   tunnelIdle: option(durationOrZero(1000, 365 * 24 * hour), {
-    description: 'A WebSocket or TCP connection without a byte in either direction; 0: as long as both ends like.',
+    description:
+      'A WebSocket, a TCP connection, or an answer that has begun while the request body is open, without a byte in either direction; 0: as long as both ends like.',
     unit: 'duration or 0',
     default: '0',
     example: '1h',

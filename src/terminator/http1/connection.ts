@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TerminatorLimits, TerminatorTimeouts } from '../../core/terminator.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
+import { Unchanged } from './unchanged.ts';
 import type { HeadParser } from './head-parser.ts';
 import { HeadReader } from './head-reader.ts';
 import { Held } from './held.ts';
@@ -13,7 +14,7 @@ import { Http1Response, type ResponseOwner } from './response.ts';
 
 export interface Http1Settings {
   readonly limits: Pick<TerminatorLimits, 'headerBytes' | 'headerCount' | 'bodyBytes' | 'requestsPerConnection'>;
-  readonly timeouts: Pick<TerminatorTimeouts, 'headerMs' | 'bodyMs' | 'idleMs'>;
+  readonly timeouts: Pick<TerminatorTimeouts, 'headerMs' | 'bodyMs' | 'idleMs' | 'tunnelIdleMs'>;
 }
 
 /** What all connections of a server share. */
@@ -58,6 +59,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   /** What had been given to the socket when it was last seen to have bytes unsent, and since when that has not changed. */
   #written = -1;
   #stalledSince = 0;
+  readonly #silence = new Unchanged();
 
   constructor(shared: Http1Shared, socket: Socket, peer: Connection) {
     this.#shared = shared;
@@ -85,7 +87,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
   check(): void {
     if (this.socket.destroyed) return;
     const { now, settings } = this.#shared;
-    const { headerMs, bodyMs, idleMs } = settings.timeouts;
+    const { headerMs, idleMs } = settings.timeouts;
     if (this.#stalled(now, idleMs)) {
       this.#shared.onLimit('stalled');
       this.socket.destroy();
@@ -95,7 +97,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
     if (this.#state === 'linger') {
       if (waited >= lingerMs) this.socket.destroy();
     } else if (this.#state === 'busy') {
-      if (this.#body?.open === true && waited >= bodyMs) this.#refuse(refusals.bodyTooSlow);
+      if (this.#bodyOverdue(now, waited)) this.#refuse(refusals.bodyTooSlow);
     } else if (this.#held !== undefined) {
       if (waited >= headerMs) this.#refuse(refusals.headTooSlow);
     } else if (waited >= (this.#requests === 0 ? headerMs : idleMs)) this.#close();
@@ -284,6 +286,18 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
     if (!this.#advancing) this.#held = undefined;
     this.socket.end();
     this.#adjustFlow();
+  }
+
+  /**
+   * The client does not send what it could of its body. Once the answer has begun, a body that stays open is a
+   * conversation: both sides may be silent as long as in a tunnel.
+   */
+  #bodyOverdue(now: number, waited: number): boolean {
+    const { bodyMs, tunnelIdleMs } = this.#shared.settings.timeouts;
+    if (this.#body?.open !== true) return false;
+    if (this.#response?.streaming !== true) return waited >= bodyMs;
+    const silence = this.#silence.for(this.socket.bytesWritten, now);
+    return tunnelIdleMs > 0 && Math.min(waited, silence) >= tunnelIdleMs;
   }
 
   /** The client does not read: what was given to the socket stays there, all of it, for too long. */

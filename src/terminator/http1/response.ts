@@ -45,6 +45,11 @@ export class Http1Response implements Outbound {
     this.#request = request;
   }
 
+  /** Its head is out, and more of it is to come. */
+  get streaming(): boolean {
+    return this.#state === 'open' && this.#status !== 0;
+  }
+
   /** `end` has been called: all of it is the socket's. */
   get ended(): boolean {
     return this.#state !== 'open';

@@ -242,12 +242,12 @@ export class Exchanges implements StreamOwner, BodyOwner {
 
   /** Looks at the deadlines of every stream. */
   check(): void {
-    const { bodyMs, idleMs } = this.#owner.shared.settings.timeouts;
+    const { timeouts } = this.#owner.shared.settings;
     for (const stream of this.#streams.values()) {
-      if (stream.stalled() >= idleMs) {
+      if (stream.stalled() >= timeouts.idleMs) {
         this.#owner.onLimit('stalled');
         this.reset(stream, errorCode.cancel);
-      } else if ((!stream.tunnels || stream.answered) && (stream.body?.waited() ?? 0) >= bodyMs) {
+      } else if (stream.bodyOverdue(timeouts)) {
         this.#take(stream, { status: 408, reason: 'the request body took too long', limit: 'body-time' });
       }
     }

@@ -15,7 +15,7 @@ import { defaultWindow, errorCode, flag, frameType, setting } from './protocol.t
 import { Sender, type SenderOwner } from './sender.ts';
 import { settingsPayload, type ClientSettings } from './settings.ts';
 import type { Http2Shared } from './shared.ts';
-import { Unchanged } from './unchanged.ts';
+import { Unchanged } from '../http1/unchanged.ts';
 import type { Wire } from './wire.ts';
 
 export interface SessionOwner extends Http2Shared {

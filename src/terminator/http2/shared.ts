@@ -7,7 +7,7 @@ export interface Http2Settings {
     TerminatorLimits,
     'headerBytes' | 'headerCount' | 'bodyBytes' | 'requestsPerConnection' | 'streamsPerConnection' | 'resetsPerMinute'
   >;
-  readonly timeouts: Pick<TerminatorTimeouts, 'headerMs' | 'bodyMs' | 'idleMs'>;
+  readonly timeouts: Pick<TerminatorTimeouts, 'headerMs' | 'bodyMs' | 'idleMs' | 'tunnelIdleMs'>;
 }
 
 /** What all connections share. */

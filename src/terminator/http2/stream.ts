@@ -2,13 +2,14 @@
 import type { Duplex } from 'node:stream';
 import { CertplaneError } from '../../core/errors.ts';
 import { httpDate } from '../http1/http-date.ts';
+import type { TerminatorTimeouts } from '../../core/terminator.ts';
 import type { Outbound, Outcome } from '../proxy/exchange.ts';
 import type { FramePlace } from './frame-writer.ts';
 import { errorCode } from './protocol.ts';
 import type { Http2Body } from './request-body.ts';
 import type { SendingStream } from './sender.ts';
 import { Http2Tunnel } from './tunnel.ts';
-import { Unchanged } from './unchanged.ts';
+import { Unchanged } from '../http1/unchanged.ts';
 
 /** The connection, as its streams see it. */
 export interface StreamOwner {
@@ -51,6 +52,7 @@ export class Http2Stream implements Outbound, SendingStream {
   #onClose: ((outcome: Outcome) => void)[] = [];
   #onDrain: (() => void)[] = [];
   #stall: Unchanged | undefined;
+  #silence: Unchanged | undefined;
 
   constructor(owner: StreamOwner, id: number, about: { isHead: boolean; body: Http2Body | undefined; window: number }) {
     this.#owner = owner;
@@ -188,6 +190,19 @@ export class Http2Stream implements Outbound, SendingStream {
   stalled(): number {
     this.#stall ??= new Unchanged();
     return this.#stall.for(this.queuedBytes === 0 ? NaN : this.#bytes - this.queuedBytes, this.#owner.now);
+  }
+
+  /**
+   * The client does not send what it could of its body. Once the answer has begun, a body that stays open is a
+   * conversation: both sides may be silent as long as in a tunnel, which looks after itself.
+   */
+  bodyOverdue({ bodyMs, tunnelIdleMs }: Pick<TerminatorTimeouts, 'bodyMs' | 'tunnelIdleMs'>): boolean {
+    const waited = this.body?.waited() ?? 0;
+    if (this.#state === 'tunnel' || (this.#tunnel !== undefined && !this.answered)) return false;
+    if (this.#state !== 'open' || this.#status === 0) return waited >= bodyMs;
+    this.#silence ??= new Unchanged();
+    const silence = this.#silence.for(this.#bytes, this.#owner.now);
+    return tunnelIdleMs > 0 && Math.min(waited, silence) >= tunnelIdleMs;
   }
 
   #send(chunk: Buffer): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, type Outbound } from '../../../src/terminator/proxy/exchange.ts';
-import { get, held, post, sinkOf, timeouts } from './held.ts';
+import { chunkedPost, get, held, post, sinkOf, timeouts } from './held.ts';
 import { client, connectTo, feed, front, MemorySocket, settingsOf } from './served.ts';
 
 test('a client that says nothing is let go without an answer; one that has begun a head is told', async () => {
@@ -63,17 +63,37 @@ test('a body that stops coming is answered 408, or cut where an answer has begun
     pass(1_000);
   }
   assert.ok(socket.destroyed, 'whoever wanted the body cannot keep the connection');
+});
 
-  const other = held();
-  await feed(other.socket, [post(10)]);
-  const { inbound, outbound } = other.exchanges[0] as (typeof other.exchanges)[0];
-  inbound.body?.read(sinkOf());
-  outbound.head(200, '', [], false);
-  outbound.flush();
-  other.pass(4_250);
-  await feed(other.socket, []);
-  assert.ok(other.socket.destroyed);
-  assert.deepEqual(other.exchanges[0]?.outcomes, [{ status: 200, bytes: 0, complete: false }]);
+test('once the answer has begun, a body that stays open is a conversation: as silent as a tunnel may be', async () => {
+  const forEver = held();
+  const limited = held({ timeouts: { ...timeouts, tunnelIdleMs: 6_000 } });
+  for (const { socket, exchanges } of [forEver, limited]) {
+    await feed(socket, [chunkedPost]);
+    const { inbound, outbound } = exchanges[0] as (typeof exchanges)[0];
+    inbound.body?.read(sinkOf());
+    outbound.head(200, '', [], false);
+    outbound.flush();
+  }
+  forEver.pass(3_600_000);
+  assert.deepEqual(forEver.limits, []);
+  assert.equal(forEver.socket.destroyed, false);
+
+  const { socket, exchanges, pass, limits } = limited;
+  const outbound = exchanges[0]?.outbound;
+  pass(5_000);
+  await feed(socket, ['1\r\nx\r\n']);
+  pass(5_000);
+  outbound?.write(Buffer.from('y'));
+  outbound?.flush();
+  await feed(socket, []);
+  pass(5_000);
+  assert.deepEqual([socket.destroyed, limits], [false, []], 'a byte in either direction');
+  pass(1_250);
+  await feed(socket, []);
+  assert.ok(socket.destroyed);
+  assert.deepEqual(exchanges[0]?.outcomes, [{ status: 200, bytes: 1, complete: false }]);
+  assert.deepEqual(limits, ['body-time']);
 });
 
 test('while the backend holds a body up, or has not answered, time is not against the client', async () => {

@@ -5,7 +5,7 @@ import { connectTo, front } from './served.ts';
 export const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 export const post = (length: number): string => `POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${length}\r\n\r\n`;
 export const chunkedPost = 'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n';
-export const timeouts = { headerMs: 2_000, bodyMs: 4_000, idleMs: 8_000 };
+export const timeouts = { headerMs: 2_000, bodyMs: 4_000, idleMs: 8_000, tunnelIdleMs: 0 };
 
 /** Holds exchanges for the test to answer. */
 export function held(options: Parameters<typeof front>[0] = {}) {
