@@ -1,4 +1,4 @@
-/** What the control plane knows, in the words of the contract. Fields are named one by one: nothing passes by accident (DESIGN §5.9). */
+/** What the control plane knows, in the words of the contract. Fields are named one by one: nothing passes by accident (never §5.9). */
 import { readChain, splitChain } from '../core/bundle.ts';
 import type { CertificateView, ServedBy } from '../core/ports/control-view.ts';
 import type { Failure } from '../core/records.ts';

@@ -1,4 +1,4 @@
-/** When to try again after a failure (DESIGN §8). */
+/** When to try again after a failure. */
 
 const minute = 60_000;
 const day = 86_400_000;

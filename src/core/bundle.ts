@@ -105,7 +105,7 @@ interface Checked {
 }
 
 /**
- * Facts of a bundle, after everything DESIGN §5.1 always refuses has been refused: what does not parse
+ * Facts of a bundle, after everything never §5.1 always refuses has been refused: what does not parse
  * (`certificate.unparsable`), does not match its key (`certificate.key-mismatch`) or lacks a wanted name
  * (`certificate.name-missing`). Validity in time is not judged here.
  */

@@ -59,7 +59,7 @@ export function versionId(certificateId: CertificateId, number: number): Version
 
 /**
  * Digest of what the issued certificate depends on: names as a set, key policy, lifetime. Issuers and outputs are left
- * out on purpose (DESIGN §5.8): adding an output or a fallback issuer must not re-issue anything.
+ * out on purpose (never §5.8): adding an output or a fallback issuer must not re-issue anything.
  */
 export function specDigest(spec: Pick<CertificateSpec, 'dnsNames' | 'key' | 'lifetimeMs'>): string {
   const canonical = [canonicalNames(spec.dnsNames), spec.key.algorithm, spec.key.size, spec.lifetimeMs ?? null];

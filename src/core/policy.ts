@@ -1,4 +1,4 @@
-/** DESIGN §5.1: a working certificate is never replaced by a worse one. */
+/** never §5.1: a working certificate is never replaced by a worse one. */
 import type { ChainFacts } from './bundle.ts';
 import { namesCover } from './names.ts';
 

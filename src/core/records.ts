@@ -108,7 +108,7 @@ export interface AuthorityRecord {
   readonly createdAt: number;
 }
 
-/** Token bucket of one account and limit (DESIGN §8). */
+/** Token bucket of one account and limit. */
 export interface BudgetRecord {
   readonly name: string;
   readonly tokens: number;

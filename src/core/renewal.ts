@@ -1,4 +1,4 @@
-/** When to renew (DESIGN §8): a share of the lifetime of the certificate held, never a number of days. */
+/** When to renew: a share of the lifetime of the certificate held, never a number of days. */
 import { createHash } from 'node:crypto';
 
 const day = 86_400_000;

@@ -1,4 +1,4 @@
-/** Text that may be written down: without private keys and credentials (DESIGN §5.9). */
+/** Text that may be written down: without private keys and credentials (never §5.9). */
 
 /** What stands where something was taken out. */
 export const removed = '[removed]';

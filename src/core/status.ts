@@ -1,4 +1,4 @@
-/** Status is three independent fields, each with a reason code and a sentence (DESIGN §2, §5.12). */
+/** Status is three independent fields, each with a reason code and a sentence (never §5.12). */
 
 export type Phase = 'pending' | 'issuing' | 'ready' | 'renewing' | 'failing' | 'expired';
 export type DeliveryState = 'none' | 'delivered' | 'lagging' | 'failed';

@@ -1,4 +1,4 @@
-/** DESIGN §5.1 at the output: after the restore of an older backup, what is there can be better than what is known here. */
+/** never §5.1 at the output: after the restore of an older backup, what is there can be better than what is known here. */
 import { CertplaneError } from '../core/errors.ts';
 import { namesCover } from '../core/names.ts';
 import type { HeldCertificate } from '../core/ports/output.ts';

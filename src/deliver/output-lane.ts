@@ -129,7 +129,7 @@ export class OutputLane {
     const now = this.#deps.clock.now();
     if (state.failures > 0 && (this.#attempted ?? version.id) === version.id) {
       const until = state.retryAt ?? now;
-      // A failure in the future means that the clock was set back: its retry time means nothing (DESIGN §5.11).
+      // A failure in the future means that the clock was set back: its retry time means nothing (never §5.11).
       const setBack = (state.failure?.at ?? now) > now;
       return until > now && !setBack ? { kind: 'wait', until } : { kind: 'deliver' };
     }

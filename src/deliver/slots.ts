@@ -1,7 +1,7 @@
 /** How many things may be under way at once; first come, first served. */
 import type { Clock } from '../core/ports/clock.ts';
 
-/** Who takes longer than this goes on without a slot: what hangs must not hold up the others (DESIGN §5.6). */
+/** Who takes longer than this goes on without a slot: what hangs must not hold up the others (never §5.6). */
 const patienceMs = 2_000;
 
 interface Waiter {

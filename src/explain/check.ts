@@ -1,5 +1,5 @@
 /**
- * One reason chain (DESIGN §3): doctor, API, UI and Kubernetes events print the results of the same ordered checks.
+ * One reason chain: doctor, API, UI and Kubernetes events print the results of the same ordered checks.
  * Each part contributes the checks of its own link; the first one that is not `ok` is the answer to "why".
  */
 

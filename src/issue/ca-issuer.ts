@@ -14,7 +14,7 @@ export interface CaIssuer extends Issuer {
 const defaultLifetimeMs = 90 * day;
 
 /**
- * The private CA (DESIGN §8: backdated by min(5 min, lifetime/10)). Delivers the leaf and the issuing certificate; the
+ * The private CA (backdated by min(5 min, lifetime/10)). Delivers the leaf and the issuing certificate; the
  * root is `caPem`. A leaf never ends after what signed it; a lifetime longer than the root's own is `issuer.unsupported`.
  */
 export function createCaIssuer(deps: AuthorityDeps): CaIssuer {

@@ -1,4 +1,4 @@
-/** What may be logged: secrets taken out of fields and strings, errors turned into data (DESIGN §5.9). */
+/** What may be logged: secrets taken out of fields and strings, errors turned into data (never §5.9). */
 import { CertplaneError } from '../core/errors.ts';
 import { removed, scrubText } from '../core/scrub-text.ts';
 

@@ -10,7 +10,7 @@ const count = 10;
 const share = 0.2;
 
 /**
- * The fleet brake (DESIGN §5.8): when many certificates at once would be issued again only because their spec changed,
+ * The fleet brake (never §5.8): when many certificates at once would be issued again only because their spec changed,
  * none of them is, until a person accepts it; each still takes the change when it is due. Kept up to date entry by entry.
  */
 export class Brake {

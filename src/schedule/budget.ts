@@ -21,7 +21,7 @@ export interface Refused {
 }
 
 /**
- * Rate budgets and Retry-After, per issuer (DESIGN §5.5). Tokens are spent, durably, before the request they are for: a
+ * Rate budgets and Retry-After, per issuer (never §5.5). Tokens are spent, durably, before the request they are for: a
  * crash in between loses a token, never the CA's patience. Issuers without limits only know Retry-After.
  * What writes throws what the store throws.
  */

@@ -13,7 +13,7 @@ import type { Ask } from './limits.ts';
 import type { Decision } from './reconcile.ts';
 import { digestOf } from './wants.ts';
 
-/** An issuer bounds its own calls; this is for one that does not return, so that its slot comes back (DESIGN §5.6). */
+/** An issuer bounds its own calls; this is for one that does not return, so that its slot comes back (never §5.6). */
 export const stepLimitMs = 5 * 60_000;
 const cleanUpLimitMs = 60_000;
 /** An issuer that fails as a whole is tried again by one certificate after this, doubling up to a minute. */
@@ -43,7 +43,7 @@ export function askFor(
   return { issuer, certificateId: record.id, names, sameNames };
 }
 
-/** Takes orders through the steps of their issuer; everything is durable before the step that needs it (DESIGN §5.4). */
+/** Takes orders through the steps of their issuer; everything is durable before the step that needs it (never §5.4). */
 export class Issuance {
   readonly #deps: IssuanceDeps;
   /** In a row, until it issues or refuses a single certificate: that a step went well can be no work of the issuer's. */

@@ -1,4 +1,4 @@
-/** What certificate authorities allow (DESIGN §8). Kept before the request; a bucket refills evenly over its span. */
+/** What certificate authorities allow. Kept before the request; a bucket refills evenly over its span. */
 import { createHash } from 'node:crypto';
 import { getDomain } from 'tldts';
 import { canonicalNames } from '../core/names.ts';

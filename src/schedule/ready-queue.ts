@@ -2,7 +2,7 @@ import { KeyedHeap } from './heap.ts';
 import { isSameQueue, type Queue } from './priority.ts';
 
 /**
- * What could go on now, in queues by issuer: an issuer that is slow to answer holds up its own only (DESIGN §5.6).
+ * What could go on now, in queues by issuer: an issuer that is slow to answer holds up its own only (never §5.6).
  * Inside a queue the smallest number goes first.
  */
 export class ReadyQueue {

@@ -1,4 +1,4 @@
-/** One pass for one certificate: what to do now, or what is waited for. Pure; no timers, no I/O (DESIGN §3). */
+/** One pass for one certificate: what to do now, or what is waited for. Pure; no timers, no I/O. */
 import type { Reason } from '../core/status.ts';
 import { timeText } from '../core/time-text.ts';
 import { judgeVersion } from '../state/adopt.ts';

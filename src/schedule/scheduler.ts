@@ -174,7 +174,7 @@ class RunningScheduler implements Scheduler {
     return this.#listeners.add(listener);
   }
 
-  /** Never rejects: an error of its own is logged, and it looks again a little later (DESIGN §5.10). */
+  /** Never rejects: an error of its own is logged, and it looks again a little later (never §5.10). */
   async #run(): Promise<void> {
     const { clock, log } = this.#deps;
     const { signal } = this.#stop;

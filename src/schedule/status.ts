@@ -1,4 +1,4 @@
-/** Status, next action and deliveries of one certificate as everybody shows them (DESIGN §2, §5.12). Pure. */
+/** Status, next action and deliveries of one certificate as everybody shows them (never §5.12). Pure. */
 import type { NextAction, ServedBy } from '../core/ports/control-view.ts';
 import type { DeliveryStatus, Phase, Reason, Status } from '../core/status.ts';
 import { timeText } from '../core/time-text.ts';

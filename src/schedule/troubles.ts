@@ -25,7 +25,7 @@ export class Troubles {
     this.#log = log;
   }
 
-  /** One that was noted while the clock was ahead is over: no pause is longer than a minute (DESIGN §5.11). */
+  /** One that was noted while the clock was ahead is over: no pause is longer than a minute (never §5.11). */
   get(id: CertificateId): Trouble | undefined {
     const trouble = this.#all.get(id);
     return trouble !== undefined && trouble.at > this.#clock.now() + longestPauseMs ? undefined : trouble;

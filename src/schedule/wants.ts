@@ -17,7 +17,7 @@ export function digestOf(spec: CertificateSpec): string {
 
 export interface Want {
   readonly reason: Reason;
-  /** Only a changed spec asks for it: the fleet brake applies (DESIGN §5.8). */
+  /** Only a changed spec asks for it: the fleet brake applies (never §5.8). */
   readonly bySpec: boolean;
 }
 
@@ -37,7 +37,7 @@ function want(code: string, message: string): Want {
   return { reason: { code, message }, bySpec: false };
 }
 
-/** Issuers and outputs are no part of it: changing them re-issues nothing (DESIGN §5.8). */
+/** Issuers and outputs are no part of it: changing them re-issues nothing (never §5.8). */
 function specChange(
   spec: CertificateSpec,
   issuedDigest: string | undefined,

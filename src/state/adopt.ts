@@ -40,7 +40,7 @@ export function checkIssued(
 }
 
 /**
- * DESIGN §5.1 for a stored version against the one in use. One that ends earlier may take its place when somebody asked
+ * never §5.1 for a stored version against the one in use. One that ends earlier may take its place when somebody asked
  * for another one, or when the one in use is to be renewed by now and the new one not for a while (another CA, a CA
  * whose certificates became shorter): refusing it would only order it again and again (§5.5).
  */

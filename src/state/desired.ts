@@ -36,7 +36,7 @@ export function desiredRecord(
   return record.removedAt !== undefined || !sameData(record.spec, spec) ? withSpec(record, spec) : undefined;
 }
 
-/** DESIGN §5.7: a set that loses more than half, or everything, is taken for an accident. Throws `config.removal-held`. */
+/** never §5.7: a set that loses more than half, or everything, is taken for an accident. Throws `config.removal-held`. */
 export function refuseMassRemoval(removed: number, managed: number): void {
   if (removed * 2 > managed) {
     throw new CertplaneError(

@@ -7,7 +7,7 @@ import type { Row, Rows } from './rows.ts';
 
 /**
  * Fills the table from the store. A version newer than the one its certificate points at is taken as `stored`: a crash
- * came between the two writes, or it waits for its notBefore (DESIGN §5.4). Nothing is written here.
+ * came between the two writes, or it waits for its notBefore (never §5.4). Nothing is written here.
  */
 export async function loadRows(
   { store, rows, log }: { store: CertificateStore; rows: Rows; log: Log },

@@ -48,6 +48,6 @@ export interface Supervisor extends Part {
   drain(): Promise<void>;
   /** Ends workers at once, whatever is open; for a stop that shall not wait. Disposal is still to be awaited. */
   cut(): void;
-  /** Lets go of certificates that the brake holds (DESIGN §5.7); SIGHUP's meaning. */
+  /** Lets go of certificates that the brake holds (never §5.7); SIGHUP's meaning. */
   confirmShrink(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { VersionId } from '../certificate.ts';
 import type { FeedItem, FeedKey, Revision } from '../feed.ts';
 
 export type SourceEvent =
-  /** The whole set, in parts; the last part has `complete`. What no part names is gone, subject to the brake (DESIGN §5.7). */
+  /** The whole set, in parts; the last part has `complete`. What no part names is gone, subject to the brake (never §5.7). */
   | {
       readonly type: 'snapshot';
       readonly items: readonly FeedItem[];

@@ -61,7 +61,7 @@ export interface IssuerDescription {
 }
 
 /**
- * Makes certificates, one state transition at a time (DESIGN §4). The scheduler owns waiting, persistence and retries:
+ * Makes certificates, one state transition at a time. The scheduler owns waiting, persistence and retries:
  * an order that waits holds nothing, and any process can take the next step from the persisted state.
  *
  * `step` makes at most one transition and at most the requests that belong to it; it is called with a state that has

@@ -1,4 +1,4 @@
-/** TLS Secrets as a certificate source. An outage of the API server is trouble, never a removal (DESIGN §5.7). */
+/** TLS Secrets as a certificate source. An outage of the API server is trouble, never a removal (never §5.7). */
 import type { Bundle, ChainFacts } from '../../core/bundle.ts';
 import { findPrivateKey, readBundle } from '../../core/bundle.ts';
 import { CertplaneError, toCertplaneError } from '../../core/errors.ts';

@@ -4,7 +4,7 @@ import { CertplaneError } from '../../core/errors.ts';
 import type { CertificateItem } from '../../core/feed.ts';
 
 /**
- * Facts of a bundle that is fit to serve as what its item announces (DESIGN §5.1). Throws `certificate.unparsable`,
+ * Facts of a bundle that is fit to serve as what its item announces (never §5.1). Throws `certificate.unparsable`,
  * `certificate.key-mismatch` or `certificate.name-missing`.
  */
 export function admit(item: CertificateItem, bundle: Bundle): ChainFacts {

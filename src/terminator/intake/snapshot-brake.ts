@@ -4,7 +4,7 @@ function isCertificate(key: FeedKey): boolean {
   return key.startsWith('certificate/');
 }
 
-/** DESIGN §5.7: a snapshot that lacks more than half of the known certificates removes none of them until that is confirmed. */
+/** never §5.7: a snapshot that lacks more than half of the known certificates removes none of them until that is confirmed. */
 export class SnapshotBrake {
   #revision = '';
   #named = new Set<FeedKey>();

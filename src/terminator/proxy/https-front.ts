@@ -36,7 +36,7 @@ export class HttpsFront {
   /**
    * Why a host may not be asked for on a connection (RFC 9110 §15.5.20): clients reuse an HTTP/2 connection for every
    * host its certificate seems to cover, and anybody may ask for another host than the one the handshake was for. What
-   * the handshake has settled, client certificates above all, holds for the hosts of its policy alone (DESIGN §5.13).
+   * the handshake has settled, client certificates above all, holds for the hosts of its policy alone (never §5.13).
    */
   #misdirection({ tls }: Connection, host: string, policy: HostPolicy): string | undefined {
     const asksWho = policy.tls.clientCertificates !== undefined;

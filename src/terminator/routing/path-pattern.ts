@@ -40,7 +40,7 @@ export function statesOf(source: string): number {
 }
 
 /**
- * A pattern that is matched from the beginning of a path in linear time, whoever wrote it (DESIGN §5.14). Throws
+ * A pattern that is matched from the beginning of a path in linear time, whoever wrote it (never §5.14). Throws
  * `config.invalid` for what that engine does not take: look-ahead, back-references, counts above 16; it is never run on
  * another one.
  */

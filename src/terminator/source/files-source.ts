@@ -154,7 +154,7 @@ class FilesSource implements CertificateSource {
     const items = [...known.values()].flatMap(({ item }) => (item === undefined ? [] : [item]));
     const listed = items.map(({ versionId }) => versionId).join('\n');
     if (listed === this.#listed && this.#sequence > 0) return;
-    // Nothing readable in a directory that has something: that is no empty set (DESIGN §5.7).
+    // Nothing readable in a directory that has something: that is no empty set (never §5.7).
     if (items.length === 0 && bad.length > 0) return;
     this.#listed = listed;
     yield { items: items.filter(({ versionId }) => !told.has(versionId)), complete: true };

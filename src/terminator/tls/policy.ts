@@ -9,7 +9,7 @@ import type { WorkerSettings } from '../ipc/messages.ts';
 export interface ActivePolicy {
   /**
    * 32 hexadecimal digits: a digest of all that a session depends on, the text of client CAs and revocation lists
-   * included. Sessions of one policy never resume under another (DESIGN §5.13).
+   * included. Sessions of one policy never resume under another (never §5.13).
    */
   readonly id: string;
   readonly tls: TlsPolicy;

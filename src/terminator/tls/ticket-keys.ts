@@ -17,7 +17,7 @@ const encryptionLength = 16;
 
 /**
  * A policy's own keys: a ticket of another policy cannot even be decrypted, and what changes the policy (another client
- * CA, say) changes them (DESIGN §5.13). The first one encrypts; a ticket of any of them resumes its session.
+ * CA, say) changes them (never §5.13). The first one encrypts; a ticket of any of them resumes its session.
  */
 export class PolicyTickets {
   readonly #policyId: string;

@@ -6,7 +6,7 @@ import { CertplaneError } from '../../../core/errors.ts';
 import { isForbidden } from '../../upstream/addresses/forbidden.ts';
 
 export interface AskOptions {
-  /** The certificate comes from somebody who may not make us talk to this machine or its link (DESIGN §5.14). */
+  /** The certificate comes from somebody who may not make us talk to this machine or its link (never §5.14). */
   readonly guarded: boolean;
   readonly signal: AbortSignal;
 }

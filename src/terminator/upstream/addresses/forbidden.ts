@@ -10,7 +10,7 @@ forbidden.addSubnet('fe80::', 10, 'ipv6');
 
 /**
  * Whether a name may not lead here: loopback and link-local addresses (cloud metadata among them) are reached only by
- * writing them out, so that whoever controls a name does not reach what only this machine may (DESIGN §5.14).
+ * writing them out, so that whoever controls a name does not reach what only this machine may (never §5.14).
  * IPv4 inside IPv6 counts as IPv4.
  */
 export function isForbidden(address: string): boolean {

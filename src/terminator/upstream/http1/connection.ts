@@ -24,7 +24,7 @@ export interface ConnectionKeeper {
 
 /**
  * One connection to an HTTP/1.1 backend. It serves one request at a time. Bytes that belong to no request (more than
- * the framing announced, or anything while nobody waits) destroy it: DESIGN §5.13.
+ * the framing announced, or anything while nobody waits) destroy it: never §5.13.
  */
 export class Http1Connection implements Carrier, ResponseEvents, ReadSink, Pulsed, Resting {
   readonly reading = new ReadBuffer(this);

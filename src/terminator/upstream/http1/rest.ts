@@ -5,7 +5,7 @@ export interface Resting {
 
 /**
  * A connection whose response has ended is offered again only after the event loop has polled once more, so that
- * bytes sent behind the response are seen first (DESIGN §5.13). One pair of immediates serves all of a worker.
+ * bytes sent behind the response are seen first (never §5.13). One pair of immediates serves all of a worker.
  */
 export class Rest {
   #fresh: Resting[] = [];
