@@ -1,10 +1,10 @@
 /** From route data to an express router: who may, what was sent, what is answered. The same order for every route. */
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
-import { z } from 'zod';
 import type { Caller } from '../access/caller.ts';
 import { CertplaneError } from '../core/errors.ts';
 import type { Authenticate } from './authenticate.ts';
 import { answered, type Access, type Route } from './route.ts';
+import { validate } from './validate.ts';
 
 export interface RouterDeps {
   readonly routes: readonly Route[];
@@ -99,19 +99,4 @@ function readJson(one: Route, request: Request): unknown {
   }
   // No body is an empty one: a route whose fields are all optional needs none.
   return one.body === undefined ? request.body : (request.body ?? {});
-}
-
-/** Throws `api.invalid-request` with each problem and where it is. */
-function validate(schema: z.ZodType | undefined, value: unknown, part: 'query' | 'body'): unknown {
-  if (schema === undefined) {
-    if (value === undefined || Object.keys(value as object).length === 0) return undefined;
-    throw new CertplaneError('api.invalid-request', `This address takes no ${part}.`);
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.slice(0, 5).map(({ path, message }) => {
-    const where = path.map(String).join('.');
-    return where === '' ? `${part}: ${message}` : `${where}: ${message}`;
-  });
-  throw new CertplaneError('api.invalid-request', `${problems.join('; ')}.`);
 }

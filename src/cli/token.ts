@@ -44,6 +44,8 @@ export function addToken(program: Command, run: Run): void {
 }
 
 async function create(context: Context, label: string, { role, expires }: CreateFlags): Promise<ExitCode> {
+  if (label.trim() === '' || label.trim().length > 100)
+    throw usageError('The label is text of 1 to 100 characters that says what the token is for, such as "ci".');
   const ttlMs = expires === undefined ? undefined : parseDuration(expires);
   if (expires !== undefined && (ttlMs === undefined || ttlMs < 60_000)) {
     throw usageError(`--expires is a duration of at least a minute, such as 90d, not "${expires}".`);

@@ -36,6 +36,10 @@ test('a wrong command line is one line that says what was meant, and exits 2', a
     [['list', '--limit', '0'], '--limit is a number from 1 on, not "0".'],
     [['renew', 'shop', '--timeout', 'soon'], '--timeout is a duration such as 90s or 15m, not "soon".'],
     [['plan', '--within', '7'], '--within is a duration such as 12h or 7d, not "7".'],
+    ...['', ' ', 'x'.repeat(101)].map((label): [string[], string] => [
+      ['token', 'create', label],
+      'The label is text of 1 to 100 characters that says what the token is for, such as "ci".',
+    ]),
     [
       ['token', 'create', 'ci', '--expires', '1s'],
       '--expires is a duration of at least a minute, such as 90d, not "1s".',
