@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { CertplaneError } from '../core/errors.ts';
 import type { CertificateView } from '../core/ports/control-view.ts';
-import { assess, urgencyRank } from '../explain/urgency.ts';
-import { certificateSorts, type CertificateList, type CertificateQuery } from './contract/certificates.ts';
+import { assess, urgencyRank, type Urgency } from '../explain/urgency.ts';
+import { certificateSorts, phases, type CertificateList, type CertificateQuery } from './contract/certificates.ts';
+import { countBy } from './counts.ts';
 import { presentCertificate } from './present.ts';
 
 /** Longer names that begin alike are told apart by their ids; a cursor stays short. */
@@ -12,6 +13,12 @@ const longestNameKey = 100;
 type Sort = (typeof certificateSorts)[number];
 /** Compared part by part; null comes last in either direction. */
 type SortKey = readonly (number | string | null)[];
+
+/** Judged once: for the filter, the order and the counts. */
+interface Judged {
+  readonly view: CertificateView;
+  readonly urgency: Urgency;
+}
 
 interface Entry {
   readonly id: string;
@@ -35,11 +42,16 @@ export function certificatePage(
   const { sort, limit } = query;
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor, sort);
   const now = after?.now ?? clockNow;
-  const matches = filter(views, query, now);
+  const found = search(views, query).map((view): Judged => ({ view, urgency: assess(view, now).urgency }));
+  const { phase, attention } = query;
+  const matches = found.filter(
+    ({ view, urgency }) =>
+      (phase === undefined || view.status.phase === phase) && (attention === undefined || urgency !== 'none'),
+  );
   const order = comparator(sort);
   const cursor: Entry | undefined = after === undefined ? undefined : { id: after.id, key: after.key };
   const rest = matches
-    .map((view) => ({ id: view.id, key: keyOf(view, sort, now), view }))
+    .map((judged) => ({ id: judged.view.id, key: keyOf(judged, sort), view: judged.view }))
     .filter((entry) => cursor === undefined || order(entry, cursor) > 0);
   const page = smallest(rest, limit, order);
   const last = page.at(-1);
@@ -48,18 +60,21 @@ export function certificatePage(
     next:
       last === undefined || rest.length <= limit ? null : writeCursor({ sort, key: [...last.key], id: last.id, now }),
     total: matches.length,
+    counts: {
+      total: found.length,
+      attention: found.filter(({ urgency }) => urgency !== 'none').length,
+      phases: countBy(phases, found, ({ view }) => view.status.phase),
+    },
   };
 }
 
-function filter(views: readonly CertificateView[], query: CertificateQuery, now: number): readonly CertificateView[] {
-  const { phase, issuer, attention } = query;
+function search(views: readonly CertificateView[], query: CertificateQuery): readonly CertificateView[] {
+  const { issuer } = query;
   const text = query.q?.trim().toLowerCase() ?? '';
   return views.filter(
     (view) =>
-      (phase === undefined || view.status.phase === phase) &&
       (issuer === undefined || isOfIssuer(view, issuer)) &&
-      (text === '' || searchable(view).some((part) => part.toLowerCase().includes(text))) &&
-      (attention === undefined || assess(view, now).urgency !== 'none'),
+      (text === '' || searchable(view).some((part) => part.toLowerCase().includes(text))),
   );
 }
 
@@ -72,10 +87,10 @@ function searchable({ id, name, names, current, record }: CertificateView): read
   return [id, name, ...names, ...(record?.spec.issuers ?? []), current?.issuerName ?? '', current?.serial ?? ''];
 }
 
-function keyOf(view: CertificateView, sort: Sort, now: number): SortKey {
+function keyOf({ view, urgency }: Judged, sort: Sort): SortKey {
   switch (sort) {
     case 'urgency':
-      return [urgencyRank(assess(view, now).urgency), view.current?.notAfter ?? null];
+      return [urgencyRank(urgency), view.current?.notAfter ?? null];
     case 'name':
     case '-name':
       return [view.name.toLowerCase().slice(0, longestNameKey)];

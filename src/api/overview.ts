@@ -7,10 +7,11 @@ import { assess, type Urgency } from '../explain/urgency.ts';
 import { certificatePage, isOfIssuer } from './certificate-page.ts';
 import { deliveryStates, managedStates, phases } from './contract/certificates.ts';
 import type { HistoryEntry, Issuer, Notice, Overview, Terminator, Token } from './contract/overview.ts';
+import { countBy } from './counts.ts';
 import { rfc3339, rfc3339OrNull } from './time.ts';
+import { timeline } from './timeline.ts';
 
 const attentionShown = 20;
-const timelineSpans = 24;
 
 export function presentOverview(view: Pick<ControlView, 'certificates' | 'problems'>, now: number): Overview {
   const all = view.certificates();
@@ -24,7 +25,10 @@ export function presentOverview(view: Pick<ControlView, 'certificates' | 'proble
     attention: attention.items,
     attentionTotal: attention.total,
     problems: view.problems().map(presentNotice),
-    timeline: timeline(all, now),
+    timeline: timeline(
+      all.map(({ current, renewAt }) => ({ notAfter: current?.notAfter, renewAt })),
+      now,
+    ),
   };
 }
 
@@ -110,40 +114,4 @@ export function presentToken(token: TokenRecord): Token {
 
 function presentNotice({ code, message, subject, since }: Problem): Notice {
   return { code, message, subject: subject ?? null, since: rfc3339(since) };
-}
-
-function countBy<const T extends string>(
-  states: readonly T[],
-  all: readonly CertificateView[],
-  stateOf: (view: CertificateView) => T,
-): Record<T, number> {
-  const counts = Object.fromEntries(states.map((state) => [state, 0])) as Record<T, number>;
-  for (const view of all) counts[stateOf(view)] += 1;
-  return counts;
-}
-
-function timeline(all: readonly CertificateView[], now: number): Overview['timeline'] {
-  const ends = all.flatMap(({ current }) =>
-    current !== undefined && current.notAfter > now ? [current.notAfter] : [],
-  );
-  if (ends.length === 0) return [];
-  const end = ends.reduce((a, b) => Math.max(a, b));
-  const span = (end - now) / timelineSpans;
-  const spans = Array.from({ length: timelineSpans }, (_, i) => ({
-    start: rfc3339(Math.round(now + i * span)),
-    end: rfc3339(Math.round(now + (i + 1) * span)),
-    expiring: 0,
-    renewing: 0,
-  }));
-  const spanAt = (at: number): (typeof spans)[number] | undefined =>
-    at < now || at > end ? undefined : spans[Math.min(timelineSpans - 1, Math.floor((at - now) / span))];
-  for (const notAfter of ends) {
-    const found = spanAt(notAfter);
-    if (found !== undefined) found.expiring += 1;
-  }
-  for (const { renewAt } of all) {
-    const found = renewAt === undefined ? undefined : spanAt(renewAt);
-    if (found !== undefined) found.renewing += 1;
-  }
-  return spans;
 }

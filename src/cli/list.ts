@@ -10,6 +10,7 @@ import { plural, table, whenShort, type Cell } from './text.ts';
 interface ListFlags {
   readonly phase?: string;
   readonly query?: string;
+  readonly issuer?: string;
   readonly sort?: string;
   readonly attention?: boolean;
   readonly limit?: string;
@@ -33,6 +34,7 @@ export function addList(program: Command, run: Run): void {
     .description('Lists certificates with their states, most urgent first.')
     .option('-q, --query <text>', 'only those with this text in name, id, issuer or serial')
     .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases))
+    .option('--issuer <name>', 'only those of this issuer: of the version in use, or asked first for the next')
     .option('--attention', 'only those that need a person')
     .addOption(new Option('--sort <order>', 'order').choices(sorts).default('urgency'))
     .option('--limit <number>', 'at most this many')
@@ -49,7 +51,7 @@ export function urlOption(): Option {
 
 async function list(
   context: Context,
-  { phase, query, sort = 'urgency', attention, limit }: ListFlags,
+  { phase, query, issuer, sort = 'urgency', attention, limit }: ListFlags,
 ): Promise<ExitCode> {
   const most = limit === undefined ? Infinity : Number(limit);
   if (!(most >= 1) || (limit !== undefined && !/^\d{1,9}$/.test(limit))) {
@@ -62,6 +64,7 @@ async function list(
       sort,
       ...(phase === undefined ? {} : { phase }),
       ...(query === undefined ? {} : { q: query }),
+      ...(issuer === undefined ? {} : { issuer }),
       ...(attention === true ? { attention: 'true' } : {}),
     },
     { signal: context.io.interrupted(), limit: most },

@@ -31,6 +31,22 @@ const anyView = fc
   .map(({ name, phase, notAfterDays, renewDays }) => ({ name, phase, notAfterDays, renewDays }));
 
 suite('GET /certificates', () => {
+  test('counts are those of search and issuer, whatever phase, attention and page are asked for', () => {
+    const views = [
+      viewOf('file/a1', now, { record: { spec: specOf('file/a1', 'one') }, status: { phase: 'failing' } }),
+      viewOf('file/a2', now, { record: { spec: specOf('file/a2', 'one') } }),
+      viewOf('file/a3', now, { record: { spec: specOf('file/a3', 'two') } }),
+      viewOf('file/b1', now, { record: { spec: specOf('file/b1', 'one') }, status: { phase: 'failing' } }),
+    ];
+    const none = Object.fromEntries(phases.map((phase) => [phase, 0]));
+    const counts = { total: 2, attention: 1, phases: { ...none, failing: 1, ready: 1 } };
+    for (const more of [{}, { phase: 'failing' as const }, { attention: 'true' as const }, { limit: 1 }])
+      assert.deepEqual(
+        certificatePage(views, { limit: 10, sort: 'name', q: '/a', issuer: 'one', ...more }, now).counts,
+        counts,
+      );
+  });
+
   test('pages give every certificate exactly once and in order, whatever the limit and the sort order', () => {
     fc.assert(
       fc.property(

@@ -45,6 +45,23 @@ test('search, filter and order are kept in the address and survive a reload', ne
   assert.equal(await site.page.locator('th[aria-sort=descending]').innerText(), 'Certificate');
 });
 
+test('the chips count what the search and the issuer leave, and say so again when that changes', needs, async () => {
+  await using site = await openSite(busyWorld(Date.now()));
+  const chips = async (): Promise<string[]> =>
+    (await site.page.getByRole('navigation', { name: 'Filter' }).getByRole('link').allInnerTexts()).map((text) =>
+      text.replaceAll(/\s+/g, ' '),
+    );
+  await site.open('/certificates?issuer=letsencrypt');
+  await site.page.getByText('11 matches').waitFor();
+  assert.equal((await chips())[0], 'All 11');
+  await site.page.getByRole('searchbox').fill('shop');
+  await until(async () => (await chips())[0] === 'All 1', { what: 'the counts of the search' });
+  assert.deepEqual(await chips(), ['All 1', 'Needs a person 1', 'Failing 1']);
+  await site.page.getByRole('navigation', { name: 'Filter' }).getByRole('link', { name: 'Needs a person' }).click();
+  await site.page.getByText('1 match', { exact: true }).waitFor();
+  assert.deepEqual(await chips(), ['All 1', 'Needs a person 1', 'Failing 1'], 'a chip does not change the others');
+});
+
 test('the order can be chosen from a menu', needs, async () => {
   await using site = await openSite(busyWorld(Date.now()));
   await site.open('/certificates');

@@ -24,6 +24,8 @@ import {
   type Session,
   type Terminator,
 } from '../../src/api/contract/overview.ts';
+import { countBy } from '../../src/api/counts.ts';
+import { timeline } from '../../src/api/timeline.ts';
 
 const site = join(import.meta.dirname, '..', '..', 'web', 'dist');
 const types: Readonly<Record<string, string>> = {
@@ -202,31 +204,24 @@ async function serveFile(path: string, response: ServerResponse): Promise<void> 
 
 function overviewOf({ certificates, problems }: World, now: number): Overview {
   const attention = certificates.filter(({ urgency }) => urgency !== 'none').toSorted(byUrgency);
-  const latest = Math.max(0, ...certificates.map(({ notAfter }) => Date.parse(notAfter ?? '') || 0));
-  const width = (latest - now) / 24;
-  const inSpan = (at: string | null, index: number) =>
-    at !== null && Date.parse(at) >= now && Math.min(23, Math.floor((Date.parse(at) - now) / width)) === index;
-  const counts = <T extends string>(states: readonly T[], stateOf: (one: CertificateDetail) => T) =>
-    Object.fromEntries(states.map((state) => [state, certificates.filter((one) => stateOf(one) === state).length]));
   return overviewSchema.parse({
     now: new Date(now).toISOString(),
     total: certificates.length,
-    phases: counts(phases, (one) => one.phase.state),
-    delivery: counts(deliveryStates, (one) => one.delivery.state),
-    managed: counts(managedStates, (one) => one.managed.state),
+    phases: countBy(phases, certificates, (one) => one.phase.state),
+    delivery: countBy(deliveryStates, certificates, (one) => one.delivery.state),
+    managed: countBy(managedStates, certificates, (one) => one.managed.state),
     attention: attention.slice(0, 20),
     attentionTotal: attention.length,
     problems,
-    timeline:
-      latest <= now
-        ? []
-        : Array.from({ length: 24 }, (_, index) => ({
-            start: new Date(now + index * width).toISOString(),
-            end: new Date(now + (index + 1) * width).toISOString(),
-            expiring: certificates.filter((one) => inSpan(one.notAfter, index)).length,
-            renewing: certificates.filter((one) => inSpan(one.renewAt, index)).length,
-          })),
+    timeline: timeline(
+      certificates.map(({ notAfter, renewAt }) => ({ notAfter: timeOf(notAfter), renewAt: timeOf(renewAt) })),
+      now,
+    ),
   });
+}
+
+function timeOf(text: string | null): number | undefined {
+  return text === null ? undefined : Date.parse(text);
 }
 
 function byUrgency(a: CertificateDetail, b: CertificateDetail): number {
@@ -237,21 +232,27 @@ function byUrgency(a: CertificateDetail, b: CertificateDetail): number {
 function listOf(certificates: readonly CertificateDetail[], input: Record<string, string>): unknown {
   const { q = '', phase, issuer, attention, sort, limit, cursor = '0' } = certificateQuerySchema.parse(input);
   const text = q.toLowerCase();
-  const matches = certificates
-    .filter((one) => phase === undefined || one.phase.state === phase)
+  const found = certificates
     .filter((one) => issuer === undefined || one.issuer === issuer || one.issuers[0] === issuer)
-    .filter((one) => attention === undefined || one.urgency !== 'none')
     .filter((one) =>
       [one.id, one.name, ...one.names, one.issuer ?? '', one.serial ?? ''].some((part) =>
         part.toLowerCase().includes(text),
       ),
-    )
+    );
+  const matches = found
+    .filter((one) => phase === undefined || one.phase.state === phase)
+    .filter((one) => attention === undefined || one.urgency !== 'none')
     .toSorted(sort === 'urgency' ? byUrgency : byField(sort));
   const from = Number(cursor);
   return certificateListSchema.parse({
     items: matches.slice(from, from + limit).map((one) => certificateSchema.parse(one)),
     next: from + limit < matches.length ? String(from + limit) : null,
     total: matches.length,
+    counts: {
+      total: found.length,
+      attention: found.filter(({ urgency }) => urgency !== 'none').length,
+      phases: countBy(phases, found, (one) => one.phase.state),
+    },
   });
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { missingTools } from '../support/tools.ts';
 import { until } from '../support/until.ts';
 import { assertAccessible } from './accessible.ts';
-import { certificate, failingCertificate } from './fixture-data.ts';
+import { certificate, failingCertificate, shortLived } from './fixture-data.ts';
 import { busyWorld, openSite, type Site } from './site.ts';
 
 const needs = { skip: await missingTools('chromium') };
@@ -210,6 +210,32 @@ test('the timeline can be walked by arrow keys and read as a table', needs, asyn
   const first = page.getByRole('table').locator('tbody tr').first();
   assert.deepEqual(await first.locator('td.number').allInnerTexts(), ['3', '2']);
 });
+
+test(
+  'with an expiry far ahead the timeline keeps apart what is near, and its axis says how far each part reaches',
+  needs,
+  async () => {
+    const now = Date.now();
+    const far = { notAfter: new Date(now + 3_650 * 86_400_000).toISOString(), renewAt: null };
+    const near = [60_000, 240_000].map((age, i) => shortLived(`route/hello-${i}.localhost`, now - age, i));
+    await using site = await openSite({ certificates: [...near, certificate('file/appliance', now, far)] });
+    await site.open('/');
+    const axis = site.page.locator('.timeline-axis span');
+    await axis.first().waitFor();
+    const words = await axis.allInnerTexts();
+    assert.deepEqual([words[0], words[4]], ['now', 'in 10y']);
+    assert.match(words[1] ?? '', /^in \d+m$/);
+    await site.page.getByText('Each bar covers a longer time than the one before.').waitFor();
+    await site.page.getByRole('radio', { name: 'Table' }).click();
+    const rows = site.page.getByRole('table').locator('tbody tr');
+    await rows.first().waitFor();
+    assert.ok((await rows.count()) >= 4, 'the near ones stand in spans of their own');
+    await assertAccessible(site.page, 'the table of growing spans');
+    await site.page.getByRole('radio', { name: 'Chart' }).click();
+    await axis.first().waitFor();
+    await assertAccessible(site.page, 'the chart of growing spans');
+  },
+);
 
 test("the chosen colours are kept and come before the system's", needs, async () => {
   await using site = await openSite(busyWorld(Date.now()), { colorScheme: 'light' });

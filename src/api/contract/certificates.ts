@@ -1,6 +1,6 @@
 /** Certificates as the API shows them. Times are RFC 3339 strings in UTC. There is no private key anywhere in here. */
 import { z } from 'zod';
-import { checkResultSchema } from './shared.ts';
+import { checkResultSchema, countsOf } from './shared.ts';
 
 const time = z.iso.datetime({ offset: false });
 
@@ -133,6 +133,9 @@ export const certificateListSchema = z
     items: z.array(certificateSchema),
     next: z.string().nullable().meta({ description: 'Cursor of the next page.' }),
     total: z.number().int(),
+    counts: z
+      .object({ total: z.number().int(), attention: z.number().int(), phases: countsOf(phases) })
+      .meta({ description: 'Of what q and issuer leave, whatever the phase and attention that are asked for.' }),
   })
   .meta({ id: 'CertificateList' });
 

@@ -1,6 +1,6 @@
 /** Everything else the API shows: the overview, issuers, terminators, history, events, problems. */
 import { z } from 'zod';
-import { checkResultSchema } from './shared.ts';
+import { checkResultSchema, countsOf } from './shared.ts';
 import { certificateSchema, deliveryStates, managedStates, phases } from './certificates.ts';
 
 const time = z.iso.datetime({ offset: false });
@@ -15,9 +15,6 @@ export const problemSchema = z
     retryAt: time.optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
-
-const countsOf = <const T extends readonly string[]>(states: T) =>
-  z.object(Object.fromEntries(states.map((state) => [state, z.number().int()])) as Record<T[number], z.ZodInt>);
 
 const noticeSchema = z.object({
   code: z.string(),
@@ -46,7 +43,8 @@ export const overviewSchema = z
         }),
       )
       .meta({
-        description: 'Equal spans from now to the latest expiry: how many end, and how many will be renewed, in each.',
+        description:
+          'Spans from now to the latest expiry: how many end, and how many will be renewed, in each. They are equal, or, where most would share the first, each is longer than the one before.',
       }),
   })
   .meta({ id: 'Overview' });

@@ -10,3 +10,6 @@ export const checkResultSchema = z.object({
   message: z.string(),
   advice: z.string().nullable(),
 });
+
+export const countsOf = <const T extends readonly string[]>(states: T) =>
+  z.object(Object.fromEntries(states.map((state) => [state, z.number().int()])) as Record<T[number], z.ZodInt>);

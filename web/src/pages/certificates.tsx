@@ -1,6 +1,6 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { certificatesQuery, overviewQuery } from '../api/queries.ts';
+import { certificatesQuery } from '../api/queries.ts';
 import { CertificateSearch } from '../parts/certificate-search.tsx';
 import { Choice } from '../parts/choice.tsx';
 import { Loaded } from '../parts/loaded.tsx';
@@ -22,7 +22,6 @@ const sorts = Object.entries(sortWords) as [Sort, string][];
 export function CertificatesPage() {
   const [filter, change] = useCertificateFilter();
   const query = useInfiniteQuery(certificatesQuery(writeFilter(filter)));
-  const overview = useQuery(overviewQuery).data;
   const { data, error, refetch } = query;
   const list = useMemo(
     () => data && { rows: data.pages.flatMap((page) => page.items), total: data.pages.at(-1)?.total ?? 0 },
@@ -37,7 +36,7 @@ export function CertificatesPage() {
         )}
         <Choice label="Order" value={filter.sort} options={sorts} onChange={(sort) => change({ sort })} />
       </div>
-      <PhaseFilter filter={filter} overview={overview} />
+      <PhaseFilter filter={filter} counts={data?.pages.at(-1)?.counts} />
       <Loaded query={{ data: list, error, refetch }} what="The certificates" skeleton={<TableSkeleton />}>
         {({ rows, total }) => (
           <CertificatesView

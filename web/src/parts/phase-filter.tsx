@@ -1,21 +1,21 @@
 import { Link } from 'wouter';
-import type { Overview } from '../types.ts';
+import type { CertificateList } from '../types.ts';
 import { certificatesPath, type CertificateFilter } from '../words/certificate-filter.ts';
 import { phaseLooks, phaseOrder } from '../words/status.ts';
 
 interface PhaseFilterProps {
   readonly filter: CertificateFilter;
-  /** For the counts, once they are known. */
-  readonly overview: Overview | undefined;
+  /** Of what the search and the issuer leave, once they are known. */
+  readonly counts: CertificateList['counts'] | undefined;
 }
 
-export function PhaseFilter({ filter, overview }: PhaseFilterProps) {
+export function PhaseFilter({ filter, counts }: PhaseFilterProps) {
   const chips = [
-    { words: 'All', amount: overview?.total, to: { phase: undefined, attention: false } },
-    { words: 'Needs a person', amount: overview?.attentionTotal, to: { phase: undefined, attention: true } },
+    { words: 'All', amount: counts?.total, to: { phase: undefined, attention: false } },
+    { words: 'Needs a person', amount: counts?.attention, to: { phase: undefined, attention: true } },
     ...phaseOrder.map((phase) => ({
       words: phaseLooks[phase].label,
-      amount: overview?.phases[phase],
+      amount: counts?.phases[phase],
       to: { phase, attention: false },
     })),
   ];

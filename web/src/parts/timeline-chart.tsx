@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { count } from '../words/text.ts';
-import { axisTime, timeSpan } from '../words/time.ts';
+import { axisTime, timeAhead, timeSpan } from '../words/time.ts';
 import type { Span } from '../types.ts';
 
 const half = 60;
@@ -13,6 +13,7 @@ export function TimelineChart({ spans }: { readonly spans: readonly Span[] }) {
   const start = Date.parse(spans[0]?.start ?? '');
   const end = Date.parse(spans.at(-1)?.end ?? '');
   const span = spans[chosen ?? -1];
+  const growing = widthOf(spans.at(-1)) > 1.5 * widthOf(spans[0]);
 
   return (
     <div className="timeline">
@@ -65,12 +66,19 @@ export function TimelineChart({ spans }: { readonly spans: readonly Span[] }) {
         </svg>
       </div>
       <div className="timeline-axis" aria-hidden="true">
-        {[0, 0.25, 0.5, 0.75, 1].map((share) => (
-          <span key={share}>{share === 0 ? 'now' : axisTime(start + share * (end - start), end - start)}</span>
-        ))}
+        {[0, 0.25, 0.5, 0.75, 1].map((share) => {
+          const at = share === 0 ? start : Date.parse(spans[Math.round(share * spans.length) - 1]?.end ?? '');
+          const words = growing ? timeAhead(at - start) : axisTime(at, end - start);
+          return <span key={share}>{share === 0 ? 'now' : words}</span>;
+        })}
       </div>
+      {growing && <p className="timeline-note">Each bar covers a longer time than the one before.</p>}
     </div>
   );
+}
+
+function widthOf(span: Span | undefined): number {
+  return span === undefined ? 0 : Date.parse(span.end) - Date.parse(span.start);
 }
 
 function describe(span: Span | undefined): string {
