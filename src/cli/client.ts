@@ -1,8 +1,10 @@
 /** The API as commands use it. Problem documents (RFC 9457) become `CertplaneError`s with the code they carry. */
 import type { IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
 import type { Problem } from '../api/contract/overview.ts';
 import { CertplaneError, errorCodes, isAbort, type ErrorCode } from '../core/errors.ts';
 import { readBody, send, type ApiRequest, type Endpoint } from './http.ts';
+import { readRefusal } from '../main/refusal.ts';
 import { readEvents, type ServerEvent } from './sse.ts';
 
 /** A page of 1,000 certificates is about 2 MB. */
@@ -43,7 +45,7 @@ export function connect(endpoint: Endpoint): ApiClient {
       const text = await readBody(incoming, mostBytes);
       return parseAnswer(incoming, text, where) as T;
     } catch (error) {
-      throw callFailure(error, { endpoint, where, signal, limit });
+      throw await callFailure(error, { endpoint, where, signal, limit });
     }
   }
 
@@ -93,7 +95,7 @@ interface Failed {
   readonly limit: AbortSignal;
 }
 
-function callFailure(error: unknown, { endpoint, where, signal, limit }: Failed): Error {
+async function callFailure(error: unknown, { endpoint, where, signal, limit }: Failed): Promise<Error> {
   if (error instanceof CertplaneError) return error;
   if (signal.aborted) return new CertplaneError('process.aborted', 'Stopped before it was done.', { cause: error });
   if (limit.aborted || isAbort(error)) {
@@ -106,14 +108,20 @@ function callFailure(error: unknown, { endpoint, where, signal, limit }: Failed)
     });
   }
   const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-  return new CertplaneError('process.control-unreachable', unreachable(code, endpoint, where), { cause: error });
+  return new CertplaneError('process.control-unreachable', await unreachable(code, endpoint, where), {
+    cause: error,
+  });
 }
 
-function unreachable(code: string, endpoint: Endpoint, where: string): string {
+async function unreachable(code: string, endpoint: Endpoint, where: string): Promise<string> {
   if ('url' in endpoint)
     return `No control process answers at ${where} (${code}); check --url, and that it runs there.`;
   if (code === 'EACCES' || code === 'EPERM') {
     return `${where} belongs to another user; run this command as the user that Certplane runs as.`;
+  }
+  const refusal = await readRefusal(dirname(endpoint.socketPath));
+  if (refusal !== undefined) {
+    return `No control process answers at ${where}: it refuses to start, and is tried again. Meanwhile the terminator serves its last-good copy and nothing is renewed. ${refusal.message} [${refusal.code}]`;
   }
   const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? '' : ` (${code})`;
   return `No control process answers at ${where}${why}; start it with "certplane run", or say where it runs with --config or --data-dir.`;

@@ -66,6 +66,8 @@ export async function runControl(options: ControlOptions): Promise<number> {
     return 0;
   } catch (error) {
     if (signals.stop.aborted && isAbort(error)) return 0;
+    const { code, message } = toCertplaneError(error);
+    await signals.refused({ code, message });
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** When a process should stop: SIGINT, SIGTERM, or the end of the parent that started it. */
 import { Socket } from 'node:net';
+import type { Refusal } from './refusal.ts';
 
 /** A second signal within this time is the first one delivered twice (a terminal and npm both pass Ctrl-C on). */
 const sameSignalMs = 1_000;
@@ -13,6 +14,8 @@ export interface StopSignals extends Disposable {
   readonly stopped: Promise<void>;
   /** Tells the parent, where there is one, that this process does its work. */
   ready(): void;
+  /** Tells the parent, where there is one, why this process does not start. Resolves once that is said. */
+  refused(refusal: Refusal): Promise<void>;
   /** Tells the parent, where there is one, that it is stopping and how long that takes at most. */
   endsWithin(ms: number): void;
 }
@@ -45,6 +48,12 @@ export function stopSignals(env: NodeJS.ProcessEnv = process.env): StopSignals {
     force: force.signal,
     stopped,
     ready: () => void parent?.write('ready\n'),
+    refused: async (refusal) => {
+      if (parent?.destroyed !== false) return;
+      const { promise: said, resolve: onSaid } = Promise.withResolvers<void>();
+      parent.write(`refused ${JSON.stringify(refusal)}\n`, () => onSaid());
+      await said;
+    },
     endsWithin: (ms) => {
       if (parent?.destroyed === false) parent.write(`ends-within ${ms}\n`);
     },

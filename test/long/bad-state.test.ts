@@ -78,7 +78,7 @@ suite('a data directory that cannot be used as it is', () => {
     assert.ok(!existsSync(half) || (await readFile(join(half, 'privkey.pem'), 'utf8')) !== 'half');
   });
 
-  test('a damaged database is refused with the way to restore and not touched; its certificates are served; the restore works', async () => {
+  test('a damaged database is refused with the way to restore and not touched; its certificates are served until the restore', async () => {
     const dir = await copy();
     const file = join(dir, 'data', 'certplane.db');
     await rm(`${file}-wal`);
@@ -86,22 +86,42 @@ suite('a data directory that cannot be used as it is', () => {
     const damaged = randomBytes(40_000);
     await writeFile(file, damaged);
 
-    for (const command of ['run', 'control']) {
-      const { code, stderr } = await starting(dir, command);
-      assert.equal(code, 1, stderr);
-      assert.match(stderr, /store\.corrupt/);
-      assert.match(stderr, /certplane restore FILE --force/);
-      assert.ok((await readFile(file)).equals(damaged), 'the bytes are as they were');
-    }
-    {
-      await using terminator = await startCertplane({ dir, command: 'terminator' });
-      assert.equal(await until(async () => await handshake('one.test')), serials['one'], terminator.output);
+    const cli = async (...args: string[]): Promise<RunResult> =>
+      await runProgram(process.execPath, [bin, ...args, '--config', join(dir, 'certplane.yaml')], { cwd: dir });
+    const served = async (certplane: Certplane): Promise<void> => {
+      assert.equal(await until(async () => await handshake('one.test')), serials['one'], certplane.output);
       assert.equal(await handshake('two.test'), serials['two']);
       const { status, body } = await fetchOnce('https://one.test/', { ca: rootPem, connectTo: { port: place.https } });
       assert.deepEqual([status, body], [200, 'one\n']);
+    };
+    {
+      await using terminator = await startCertplane({ dir, command: 'terminator' });
+      await served(terminator);
     }
-    const cli = async (...args: string[]): Promise<RunResult> =>
-      await runProgram(process.execPath, [bin, ...args, '--config', join(dir, 'certplane.yaml')], { cwd: dir });
+    const { code, stderr } = await starting(dir, 'control');
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /store\.corrupt/);
+    assert.match(stderr, /certplane restore FILE --force/);
+    {
+      await using untended = await startCertplane({ dir, waitReady: false });
+      await served(untended);
+      const why = 'Control refuses to start; the terminator serves its last-good copy';
+      await until(() => untended.output.includes(why), { what: 'the reason in the log' });
+      for (const command of ['list', 'doctor']) {
+        const { code: said, stdout, stderr: told } = await cli(command);
+        assert.equal(said, 1);
+        assert.match(
+          `${stdout}${told}`,
+          /it refuses to start, .* "certplane restore FILE --force".*\[store\.corrupt\]/s,
+          command,
+        );
+      }
+      untended.kill('SIGTERM');
+      assert.equal((await untended.exited).code, 1, 'the exit code tells of it');
+    }
+    assert.ok((await readFile(file)).equals(damaged), 'the bytes are as they were');
+    await using certplane = await startCertplane({ dir, waitReady: false });
+    await served(certplane);
     const unforced = await cli('restore', backup);
     assert.equal(unforced.code, 1);
     assert.match(unforced.stderr, /--force/);
@@ -115,7 +135,8 @@ suite('a data directory that cannot be used as it is', () => {
     assert.equal(restored.code, 0, restored.stderr);
     const { movedTo } = JSON.parse(restored.stdout) as { movedTo: string };
     assert.ok((await readFile(join(movedTo, 'certplane.db'))).equals(damaged), 'what was there is kept aside');
-    await using certplane = await startCertplane({ dir });
+    certplane.kill('SIGHUP'); // instead of waiting for the next try
+    await certplane.ready();
     assert.deepEqual(await allReady(certplane), serials);
     assert.equal(await issued(certplane), 2, 'nothing is issued again (§5.4)');
   });
@@ -128,17 +149,22 @@ suite('a data directory that cannot be used as it is', () => {
     const database = await readFile(join(dir, 'data', 'certplane.db'));
     await writeFile(other, otherKey(right.toString('latin1')), { mode: 0o600 });
     await cp(other, key);
-    const wrong = await starting(dir);
+    const wrong = await starting(dir, 'control');
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /store\.key-wrong/);
     assert.match(wrong.stderr, /Put the right key back, or restore a backup/);
     await rm(key);
-    const missing = await starting(dir);
+    const missing = await starting(dir, 'control');
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /store\.key-missing/);
     assert.ok(!existsSync(key), 'no new key is made for an old database');
     assert.ok((await readFile(join(dir, 'data', 'certplane.db'))).equals(database));
     for (const { stderr } of [wrong, missing]) assert.ok(!stderr.includes(right.toString('latin1').trim()), '(§5.9)');
+
+    await rm(join(dir, 'data', 'terminator'), { recursive: true });
+    const first = await starting(dir);
+    assert.equal(first.code, 1, 'with nothing to serve meanwhile it ends at once');
+    assert.match(first.stderr, /store\.key-missing/);
 
     await writeFile(key, right, { mode: 0o600 });
     await using certplane = await startCertplane({ dir });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Log } from '../../src/core/ports/log.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import { ChildFailed, keepRunning, type Child } from '../../src/main/child.ts';
+import type { Refusal } from '../../src/main/refusal.ts';
 import { tempDir, type TempDir } from '../support/tempdir.ts';
 import { until } from '../support/until.ts';
 
@@ -21,6 +22,10 @@ process.on('SIGTERM', () => {
 const starts = () => readFileSync(log, 'utf8').split('\\n').filter((line) => line.startsWith('start')).length;
 note('start ' + process.pid);
 if (behaviour === 'refuse') process.exit(3);
+if (behaviour === 'explain' && starts() < 3) {
+  writeSync(Number(process.env.CERTPLANE_PARENT_FD), 'refused {"code":"store.corrupt","message":"damaged"}\\n');
+  process.exit(3);
+}
 if (behaviour === 'die-unready' && starts() === 1) process.kill(process.pid, 'SIGKILL');
 writeSync(Number(process.env.CERTPLANE_PARENT_FD), 'ready\\n');
 note('ready');
@@ -37,7 +42,11 @@ interface Running extends AsyncDisposable {
   readonly errors: string[];
 }
 
-async function start(dir: TempDir, behaviour: string): Promise<Running> {
+async function start(
+  dir: TempDir,
+  behaviour: string,
+  onRefused?: (refusal: Refusal) => Promise<boolean>,
+): Promise<Running> {
   const bin = dir.join('program.mjs');
   const file = dir.join('log');
   await writeFile(bin, program);
@@ -55,7 +64,8 @@ async function start(dir: TempDir, behaviour: string): Promise<Running> {
   // Whatever hangs says "ends-within" at once or never: the one limit is far away where the other is meant.
   const answerMs = behaviour === 'hang' ? 20 : 60_000;
   const limits = { answerMs, marginMs: 20, killMs: 60_000 };
-  const child = keepRunning({ name: 'program', args: [file, behaviour], bin, log, limits }, stop.signal);
+  const options = { name: 'program', args: [file, behaviour], bin, log, limits, onRefused };
+  const child = keepRunning(options, stop.signal);
   return {
     child,
     waits,
@@ -93,6 +103,33 @@ test('a child that ends by itself before it was ever ready is not started again,
   await assert.rejects(running.child.firstReady, (error) => error instanceof ChildFailed && error.exitCode === 3);
   await running.child.ended;
   assert.equal((await running.lines()).length, 1);
+});
+
+test('a child that says why it does not start is tried again where that is wanted, every 30 s or when told to', async () => {
+  await using dir = await tempDir();
+  const refusals: Refusal[] = [];
+  await using running = await start(dir, 'explain', (refusal) => Promise.resolve(refusals.push(refusal) > 0));
+  const waited = async (times: number) => await until(() => running.waits.length === times, { what: 'the wait' });
+  await waited(1);
+  assert.deepEqual(running.waits, [30_000]);
+  running.child.hangUp();
+  await waited(2);
+  running.child.hangUp();
+  await running.child.firstReady;
+  const said = { code: 'store.corrupt', message: 'damaged' };
+  assert.deepEqual(refusals, [said, said]);
+  assert.equal(await running.stop(), true);
+});
+
+test('a child that never came up has not ended well, and where nobody wants it to be tried again it is not', async () => {
+  await using dir = await tempDir();
+  await using waiting = await start(dir, 'explain', () => Promise.resolve(true));
+  await until(() => waiting.waits.length === 1, { what: 'the wait' });
+  assert.equal(await waiting.stop(), false);
+  await using given = await start(dir, 'explain', () => Promise.resolve(false));
+  await assert.rejects(given.child.firstReady, ChildFailed);
+  await given.child.ended;
+  assert.equal((await given.lines()).length, 1);
 });
 
 test('a child that is killed before it was ready is started again', async () => {

@@ -13,6 +13,7 @@ import { packItem, recordKey, unpackItem, type IndexRecord, type ItemRecord } fr
 
 const indexName = 'index';
 const indexLabel = 'index';
+export const materialPrefix = 'material.';
 /** Rewriting is not worth it below. */
 const smallestRewriteBytes = 8 * 1_048_576;
 const rewriteBatch = 500;
@@ -279,7 +280,7 @@ function newGeneration(): string {
 }
 
 function materialName(generation: string): string {
-  return `material.${generation}`;
+  return `${materialPrefix}${generation}`;
 }
 
 function cacheError(
