@@ -134,12 +134,13 @@ test('a body that stops coming is answered 408 after bodyMs', async () => {
   assert.deepEqual(front.exchanges[0]?.outcome, { status: 408, bytes: 0, complete: false });
 });
 
+const answering: FrontOptions['handle'] = ({ body }, outbound) => {
+  outbound.head(200, '', [], false);
+  body?.read({ onData: () => undefined, onEnd: () => assert.fail('not complete') });
+};
+
 test('once the answer has begun, a body that stays open is a conversation: as silent as a tunnel may be', async () => {
-  const handle: FrontOptions['handle'] = ({ body }, outbound) => {
-    outbound.head(200, '', [], false);
-    body?.read({ onData: () => undefined, onEnd: () => assert.fail('not complete') });
-  };
-  await using forEver = await startFront({ timeouts, handle });
+  await using forEver = await startFront({ timeouts, handle: answering });
   const patient = await forEver.peer();
   patient.send(post(1));
   await patient.roundTrip();
@@ -147,7 +148,7 @@ test('once the answer has begun, a body that stays open is a conversation: as si
   await patient.roundTrip();
   assert.deepEqual(forEver.limits, []);
 
-  await using front = await startFront({ timeouts: { ...timeouts, tunnelIdleMs: 100_000 }, handle });
+  await using front = await startFront({ timeouts: { ...timeouts, tunnelIdleMs: 100_000 }, handle: answering });
   const peer = await front.peer();
   peer.send(post(1));
   await peer.roundTrip();

@@ -256,9 +256,9 @@ test('a connection that is cut is no trouble when the next one is there, unless 
   const ended = (async () => {
     for await (const event of source.subscribe({ signal: stop.signal })) events.push(event);
   })();
+  const items = (): number => events.filter(({ type }) => type === 'item').length;
   const cut = async (): Promise<void> => {
     const before = opened.length;
-    const items = (): number => events.filter(({ type }) => type === 'item').length;
     await until(() => items() === before, { what: 'what the connection brought' });
     opened.at(-1)?.socket?.destroy();
     await until(async () => {
