@@ -286,7 +286,7 @@ class TerminatorSupervisor implements Supervisor, Intake {
   #workerSettings(): WorkerSettings {
     if (this.#settings === undefined)
       throw new CertplaneError('internal.unexpected', 'A worker started without settings.');
-    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort(), files: this.#tlsInputs.files };
+    return { settings: this.#settings, httpsPort: this.#listeners.httpsPort(), ...this.#tlsInputs.trust };
   }
 
   /** Puts settings in effect, one set after the other. Returns what could not be opened; that is tried again. */

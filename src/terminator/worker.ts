@@ -145,7 +145,7 @@ class Worker {
 
   /** At most one of a kind every few seconds: a dead backend under load would drown the log. */
   #warn(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const kind = `${message} ${String(fields['backend'])} ${String(fields['reason'])}`;
+    const kind = [message, fields['backend'], fields['reason'], fields['client'], fields['host']].join(' ');
     const now = Date.now();
     if (now - (this.#warnedAt.get(kind) ?? 0) < sameWarningEveryMs) return;
     if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();

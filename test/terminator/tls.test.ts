@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { Bundle } from '../../src/core/bundle.ts';
+import { silentLog, type LogFields } from '../../src/core/ports/log.ts';
 import { tlsPresets } from '../../src/core/tls-policy.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/tempdir.ts';
@@ -229,8 +231,15 @@ test('client certificates: each worker follows the CA file and the revocation li
   const clientCertificates = { mode: 'require', caFile, crlFile, depth: 1, subjects: [] } as const;
   const hosts = [{ names: ['a.test'], tls: { ...tlsPresets.intermediate, clientCertificates } }];
   const clock = new ManualClock(Date.now());
+  const told: unknown[] = [];
+  const log = {
+    ...silentLog,
+    warn: (message: string, { host, client, reason }: LogFields = {}) =>
+      void (/refused/.test(message) && told.push([host, client, reason])),
+  };
   await using terminator = await startTerminator({
     clock,
+    log,
     settings: { hosts },
     routes: [respondRoute('a.test', 'hello'), respondRoute('b.test', 'open')],
   });
@@ -257,6 +266,8 @@ test('client certificates: each worker follows the CA file and the revocation li
     what: 'the revocation being in effect everywhere',
   });
   assert.match(await ask(alice), /200 OK/);
+  for (const reason of ['client-certificate-missing', 'client-certificate-revoked'])
+    await until(() => told.some((one) => isDeepStrictEqual(one, ['a.test', '127.0.0.1', reason])), { what: reason });
   // Unreadable: the last good one stays in effect, and a person can see it.
   await writeFile(caFile, 'nothing');
   await clock.advance(6_000);

@@ -39,14 +39,10 @@ function wrongWith({ minVersion, ciphers, curves }: TlsPolicy): string | undefin
   }
 }
 
-/** When the first revocation list of a text runs out (RFC 5280 §5.1.2.5); undefined when none of them says so. */
-export function endOfLists(pem: string): number | undefined {
-  let end: number | undefined;
-  for (const [, base64 = ''] of pem.matchAll(/-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g)) {
-    const next = nextUpdateOf(Buffer.from(base64, 'base64'));
-    if (next !== undefined) end = Math.min(end ?? Infinity, next);
-  }
-  return end;
+/** When the revocation lists of a text run out (RFC 5280 §5.1.2.5), those that say so. */
+export function endsOfLists(pem: string): readonly number[] {
+  const blocks = pem.matchAll(/-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g);
+  return [...blocks].flatMap(([, base64 = '']) => nextUpdateOf(Buffer.from(base64, 'base64')) ?? []);
 }
 
 function nextUpdateOf(list: Buffer): number | undefined {

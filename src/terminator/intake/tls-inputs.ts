@@ -1,7 +1,7 @@
 /** What workers need for TLS besides certificates: files that settings name, keys of session tickets, OCSP responses. */
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
-import type { SlotMaterial, WorkerChange } from '../ipc/messages.ts';
+import type { SlotMaterial, WorkerChange, WorkerSettings } from '../ipc/messages.ts';
 import { Staples, type StaplesDeps } from './ocsp/staples.ts';
 import { checkPolicies } from './policy-check.ts';
 import type { Problems } from './problems.ts';
@@ -15,7 +15,7 @@ export interface TlsInputsDeps {
   apply(change: WorkerChange): void;
   /** What a slot has now. */
   current: StaplesDeps['current'];
-  /** The texts of files are other ones: the workers need their settings again. */
+  /** The texts of files are other ones, or lists have run out: the workers need their settings again. */
   onFiles(): void;
 }
 
@@ -38,9 +38,8 @@ export class TlsInputs {
     });
   }
 
-  /** Text by path. */
-  get files(): Readonly<Record<string, string>> {
-    return this.#trust.texts;
+  get trust(): Pick<WorkerSettings, 'files' | 'endedLists'> {
+    return { files: this.#trust.texts, endedLists: this.#trust.endedLists };
   }
 
   get ticketKeys(): readonly string[] {

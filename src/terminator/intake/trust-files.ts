@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { maxBundleBytes, splitChain } from '../../core/bundle.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TerminatorSettings } from '../../core/terminator.ts';
-import { endOfLists } from './policy-check.ts';
+import { endsOfLists } from './policy-check.ts';
 import type { Problems } from './problems.ts';
 import { wait } from './wait.ts';
 import { WatchedFiles } from './watched-files.ts';
@@ -18,7 +18,7 @@ export interface TrustFilesDeps {
 
 type Kind = 'ca' | 'crl';
 
-/** How often to look whether a revocation list has run out. */
+/** How often to look at least whether a revocation list has run out: there may be new ones. */
 const lookMs = 60_000;
 
 const expiredPrefix = 'crl-expired ';
@@ -28,7 +28,7 @@ const maxBytes = 16 * 1_048_576;
 export class TrustFiles {
   readonly #deps: TrustFilesDeps;
   readonly #files: WatchedFiles;
-  readonly #ends = new Map<string, { readonly text: string; readonly end: number | undefined }>();
+  readonly #ends = new Map<string, { readonly text: string; readonly ends: readonly number[] }>();
   #kinds: ReadonlyMap<string, ReadonlySet<Kind>> = new Map();
 
   constructor(deps: TrustFilesDeps) {
@@ -42,6 +42,13 @@ export class TrustFiles {
     return this.#files.texts;
   }
 
+  /** How many of its revocation lists have run out, by path; those without one are missing. */
+  get endedLists(): Readonly<Record<string, number>> {
+    const now = this.#deps.clock.now();
+    const counts = this.#lists().map(([path, ends]) => [path, ends.filter((end) => end <= now).length] as const);
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  }
+
   /** Resolves when the files of the settings have been read. */
   async update(settings: TerminatorSettings): Promise<void> {
     this.#kinds = filesOf(settings);
@@ -53,19 +60,28 @@ export class TrustFiles {
     await Promise.all([this.#files.run(signal), this.#watchAge(signal)]);
   }
 
+  /** Sessions of clients whose list has run out are not to be resumed: the workers hear of it at once. */
   async #watchAge(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    while (await wait(clock, clock.now() + lookMs, { signal })) this.#showExpired();
+    let told = JSON.stringify(this.endedLists);
+    for (;;) {
+      const now = clock.now();
+      const next = this.#lists().flatMap(([, ends]) => ends.filter((end) => end > now));
+      if (!(await wait(clock, Math.min(now + lookMs, ...next), { signal }))) return;
+      this.#showExpired();
+      const ended = JSON.stringify(this.endedLists);
+      if (ended !== told) this.#deps.onChange();
+      told = ended;
+    }
   }
 
   /** OpenSSL refuses every client certificate then, and without this nobody would know why. */
   #showExpired(): void {
     const { clock, problems } = this.#deps;
     const expired = new Set<string>();
-    for (const [path, text] of Object.entries(this.#files.texts)) {
-      if (this.#kinds.get(path)?.has('crl') !== true) continue;
-      const end = this.#endOf(path, text);
-      if (end === undefined || end > clock.now()) continue;
+    for (const [path, ends] of this.#lists()) {
+      const end = Math.min(...ends);
+      if (end > clock.now()) continue;
       expired.add(expiredPrefix + path);
       const message = `A revocation list in ${path} ended at ${new Date(end).toISOString()}: client certificates of its CA are refused until there is a newer one.`;
       problems.set(expiredPrefix + path, { code: 'terminator.policy-unusable', message, subject: path });
@@ -73,11 +89,18 @@ export class TrustFiles {
     for (const key of problems.keys(expiredPrefix)) if (!expired.has(key)) problems.clear(key);
   }
 
+  /** Each file with revocation lists, and when these end. */
+  #lists(): readonly (readonly [path: string, ends: readonly number[]])[] {
+    return Object.entries(this.#files.texts)
+      .filter(([path]) => this.#kinds.get(path)?.has('crl') === true)
+      .map(([path, text]) => [path, this.#endsOf(path, text)]);
+  }
+
   /** Read once for each text: it may have megabytes. */
-  #endOf(path: string, text: string): number | undefined {
+  #endsOf(path: string, text: string): readonly number[] {
     let known = this.#ends.get(path);
-    if (known?.text !== text) this.#ends.set(path, (known = { text, end: endOfLists(text) }));
-    return known.end;
+    if (known?.text !== text) this.#ends.set(path, (known = { text, ends: endsOfLists(text) }));
+    return known.ends;
   }
 
   #check(path: string, text: string): string | undefined {

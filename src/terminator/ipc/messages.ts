@@ -44,6 +44,8 @@ export interface WorkerSettings {
   readonly httpsPort?: number | undefined;
   /** Text of the files that settings name (client CAs, revocation lists, backend CAs), by path; one that cannot be read is missing. */
   readonly files: Readonly<Record<string, string>>;
+  /** How many revocation lists in a file have run out, by its path. */
+  readonly endedLists?: Readonly<Record<string, number>> | undefined;
 }
 
 export type WorkerChange =

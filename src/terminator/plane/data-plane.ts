@@ -21,6 +21,7 @@ import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
 import { HttpsFront } from '../proxy/https-front.ts';
 import { PlainFront } from '../proxy/plain-front.ts';
 import { TlsFront } from '../tls/front.ts';
+import { RefusedClients } from '../tls/refused-clients.ts';
 
 export interface DataPlaneOptions {
   readonly lookups: Lookups;
@@ -121,6 +122,10 @@ export class DataPlane {
       }),
     };
     this.#http2 = createHttp2({ ...common, handle: overTls });
+    const refusedClients = new RefusedClients({
+      now: Date.now,
+      warn: (message, fields) => options.onWarning(message, fields),
+    });
     this.#tls = new TlsFront<Peer>({
       certificates: this.certificates,
       settings: options.settings,
@@ -136,7 +141,10 @@ export class DataPlane {
           if (this.#draining) this.#http2.goAway();
         } else this.#http1.https.accept(socket, { ...peer, tls });
       },
-      onFailure: (reason) => this.counters.handshakeFailed(reason),
+      onFailure: ({ reason, detail, host, peer }) => {
+        this.counters.handshakeFailed(reason);
+        refusedClients.add({ reason, detail, host, client: peer.address });
+      },
       onWarning: (message, fields) => options.onWarning(message, fields),
     });
     this.#tcp = new TcpFront({

@@ -23,9 +23,18 @@ export interface TlsFrontOptions<Peer> {
    */
   onSecure(socket: TLSSocket, tls: ConnectionTls, alpn: string | undefined, peer: Peer): void;
   /** It failed; the connection is closed. */
-  onFailure(reason: HandshakeFailure, peer: Peer): void;
+  onFailure(failed: FailedHandshake<Peer>): void;
   /** What a person should look into, once. */
   onWarning(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface FailedHandshake<Peer> {
+  readonly reason: HandshakeFailure;
+  /** What the TLS library calls it, where there is more to say. */
+  readonly detail: string | undefined;
+  /** That the client asked for. */
+  readonly host: string | undefined;
+  readonly peer: Peer;
 }
 
 /** `Peer` is what the caller knows of the connection and wants to have back with it. */
@@ -96,9 +105,9 @@ export class TlsFront<Peer> implements HandshakeEnd {
     );
   }
 
-  failed(handshake: Handshake, reason: HandshakeFailure): void {
+  failed(handshake: Handshake, reason: HandshakeFailure, detail?: string): void {
     this.#deadlines.delete(handshake);
-    this.#options.onFailure(reason, handshake.peer as Peer);
+    this.#options.onFailure({ reason, detail, host: handshake.hello.serverName, peer: handshake.peer as Peer });
   }
 
   /** Never rejects: what cannot be served is refused. */

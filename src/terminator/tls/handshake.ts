@@ -24,7 +24,8 @@ export interface HandshakeParts {
 /** Where a handshake tells how it went: exactly one of them, once. */
 export interface HandshakeEnd {
   secured(handshake: Handshake, socket: TLSSocket, tls: ConnectionTls): void;
-  failed(handshake: Handshake, reason: HandshakeFailure): void;
+  /** `detail`: what the TLS library calls it, where there is more to say. */
+  failed(handshake: Handshake, reason: HandshakeFailure, detail?: string): void;
 }
 
 /** Listeners are shared by all sockets; this is where they find theirs. */
@@ -70,8 +71,8 @@ export class Handshake {
   }
 
   /** The deadline has passed, or it is not wanted any more. */
-  abort(reason: HandshakeFailure): void {
-    this.fail(reason);
+  abort(reason: HandshakeFailure, detail?: string): void {
+    this.fail(reason, detail);
     (this.#tls ?? this.socket).destroy();
   }
 
@@ -89,10 +90,10 @@ export class Handshake {
   }
 
   /** Tells so, unless it is over already. */
-  fail(reason: HandshakeFailure): void {
+  fail(reason: HandshakeFailure, detail?: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#end.failed(this, reason);
+    this.#end.failed(this, reason, detail);
   }
 
   /** The TLS library has done its part. */
@@ -104,7 +105,7 @@ export class Handshake {
     const refused = policy.client && against(identity, policy.client.mode);
     if (refused !== undefined) {
       // At once: what the TLS library has ready to send (its Finished, session tickets) must not leave.
-      this.abort(refused);
+      this.abort(refused, typeof identity === 'object' ? identity.reason : undefined);
       return;
     }
     this.#over = true;

@@ -25,6 +25,8 @@ export interface ClientTrust extends ClientCertificates {
   /** Text of the CA file and of the revocation lists. */
   readonly ca: string;
   readonly crl: string | undefined;
+  /** So many of the lists have run out: whoever was verified before that is verified anew. */
+  readonly endedLists: number;
   /** Fingerprints (SHA-256, as node writes them) of the CAs. */
   readonly anchors: ReadonlySet<string>;
 }
@@ -35,11 +37,12 @@ export class Policies {
   readonly #shared = new Map<string, ActivePolicy>();
   readonly #default: ActivePolicy;
 
-  constructor({ settings, files }: WorkerSettings) {
-    this.#default = this.#activate(settings.tls, files);
+  constructor(worker: WorkerSettings) {
+    const { settings } = worker;
+    this.#default = this.#activate(settings.tls, worker);
     for (const { names, tls } of settings.hosts) {
       if (tls === undefined) continue;
-      const policy = this.#activate(tls, files);
+      const policy = this.#activate(tls, worker);
       for (const name of names) if (!this.#byName.has(name)) this.#byName.set(name, policy);
     }
   }
@@ -54,20 +57,22 @@ export class Policies {
     return new Set([...this.#shared.values()].map(({ id }) => id));
   }
 
-  #activate(tls: TlsPolicy, files: WorkerSettings['files']): ActivePolicy {
+  #activate(tls: TlsPolicy, inputs: TrustInputs): ActivePolicy {
     const text = JSON.stringify(tls);
     let policy = this.#shared.get(text);
-    if (policy === undefined) this.#shared.set(text, (policy = activate(tls, files)));
+    if (policy === undefined) this.#shared.set(text, (policy = activate(tls, inputs)));
     return policy;
   }
 }
 
-function activate(tls: TlsPolicy, files: WorkerSettings['files']): ActivePolicy {
+type TrustInputs = Pick<WorkerSettings, 'files' | 'endedLists'>;
+
+function activate(tls: TlsPolicy, inputs: TrustInputs): ActivePolicy {
   const { clientCertificates: wanted } = tls;
   let client: ClientTrust | undefined;
   let unusable: string | undefined;
   try {
-    client = wanted && trustOf(wanted, files);
+    client = wanted && trustOf(wanted, inputs);
   } catch (error) {
     unusable = error instanceof Error ? error.message : String(error);
   }
@@ -75,7 +80,7 @@ function activate(tls: TlsPolicy, files: WorkerSettings['files']): ActivePolicy 
 }
 
 /** Throws a sentence about what is missing. */
-function trustOf(wanted: ClientCertificates, files: WorkerSettings['files']): ClientTrust {
+function trustOf(wanted: ClientCertificates, { files, endedLists }: TrustInputs): ClientTrust {
   const text = (path: string): string => {
     const found = files[path];
     if (found === undefined) throw new Error(`${path} cannot be read.`);
@@ -85,14 +90,14 @@ function trustOf(wanted: ClientCertificates, files: WorkerSettings['files']): Cl
   const crl = wanted.crlFile === undefined ? undefined : text(wanted.crlFile);
   const anchors = new Set(splitChain(ca).map((pem) => new X509Certificate(pem).fingerprint256));
   if (anchors.size === 0) throw new Error(`${wanted.caFile} has no certificate in it.`);
-  return { ...wanted, ca, crl, anchors };
+  return { ...wanted, ca, crl, endedLists: endedLists?.[wanted.crlFile ?? ''] ?? 0, anchors };
 }
 
 /** HSTS and stapling are left out: they are said to a client, and a session does not depend on them. */
 function idOf(tls: TlsPolicy, client: ClientTrust | undefined): string {
   const { minVersion, ciphers, curves, sessionTickets, alpn } = tls;
   // One that is not usable must not look like one without client certificates.
-  const trust = client && [client.mode, client.depth, client.subjects, client.ca, client.crl];
+  const trust = client && [client.mode, client.depth, client.subjects, client.ca, client.crl, client.endedLists];
   const parts = [minVersion, ciphers, curves, sessionTickets, alpn, trust ?? tls.clientCertificates];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

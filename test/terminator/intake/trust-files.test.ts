@@ -88,14 +88,17 @@ test('a revocation list that has run out is a problem that says what it means, u
   await writeFile(caFile, ca.certPem);
   await writeFile(crlFile, (await ca.revoke([], new Date(clock.now() + 90_000))) + (await ca.revoke([])));
   const problems = new Problems(clock, () => undefined);
-  const files = new TrustFiles({ clock, problems, onChange: () => undefined });
+  const told: unknown[] = [];
+  const files = new TrustFiles({ clock, problems, onChange: () => told.push(files.endedLists) });
   const { settings } = frontSettings({});
   await files.update({ ...settings, tls: policy(caFile, crlFile) });
   const stop = new AbortController();
   const run = files.run(stop.signal);
   await clock.advance(60_000);
-  assert.deepEqual(problems.list(), []);
-  await clock.advance(60_000);
+  assert.deepEqual([problems.list(), files.endedLists], [[], {}]);
+  told.length = 0;
+  await clock.advance(31_000); // its end is what is waited for, and the workers hear of it
+  assert.deepEqual(told, [{ [crlFile]: 1 }]);
   const [problem] = problems.list();
   assert.equal(problem?.code, 'terminator.policy-unusable');
   assert.match(problem.message, /ended at .*: client certificates of its CA are refused until there is a newer one/);
@@ -107,6 +110,7 @@ test('a revocation list that has run out is a problem that says what it means, u
     },
     { what: 'the end of the problem' },
   );
+  assert.deepEqual(told.at(-1), {});
   stop.abort();
   await run;
 });

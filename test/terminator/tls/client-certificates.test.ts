@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { ClientCertificates } from '../../../src/core/tls-policy.ts';
 import { TestCa } from '../../support/test-ca.ts';
+import { until } from '../../support/until.ts';
 import { findTool, missingTools } from '../../support/tools.ts';
 import { ClientCa, type ClientCertificate } from './support/client-ca.ts';
 import { startFront, type FrontOptions, type TestFront } from './support/front.ts';
@@ -143,6 +144,26 @@ for (const version of versions) {
       assert.equal((await front.refused({ ...only, ...shown(throughOne) })).reason, 'client-certificate-depth');
       assert.equal((await front.handshake({ ...only, ...shown(direct) })).tls.identity?.verified, true);
     }
+  });
+
+  test(`never (§5.13): a ${version} session does not outlive the revocation list that its client was looked up in`, async () => {
+    const ending = (await root.revoke([], new Date(Date.now() + 1_500))) + (await middle.revoke([]));
+    await using front = await startFront(options({ crlFile: '/crl' }, { '/crl': ending }));
+    await front.serve('a.test', { chainPem: server.fullchainPem, keyPem: server.keyPem });
+    const session = await front.session({ ...only, ...shown(direct) });
+    const fullIsRefused = async (): Promise<boolean> => {
+      const client = front.connect({ ...only, ...shown(direct) }).on('error', () => undefined);
+      client.write('?');
+      const letIn = Promise.withResolvers<boolean>();
+      client.once('data', () => letIn.resolve(true)).once('close', () => letIn.resolve(false));
+      const answered = await letIn.promise;
+      client.destroy();
+      return !answered;
+    };
+    await until(fullIsRefused, { what: 'the end of the list' });
+    front.configure({ ...options({ crlFile: '/crl' }, { '/crl': ending }), endedLists: { '/crl': 1 } });
+    const { reason } = await front.refused({ ...only, ...shown(direct), session });
+    assert.equal(reason, 'client-certificate-invalid');
   });
 
   test(`never (§5.13): a ${version} session made under one client CA or revocation list does not resume under another`, async () => {

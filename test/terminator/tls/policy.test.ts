@@ -10,8 +10,8 @@ import { frontSettings } from './support/front.ts';
 const ca = await ClientCa.create('One');
 const other = await ClientCa.create('Two');
 
-function idOf(tls: Partial<TlsPolicy>, files: Record<string, string> = {}): string {
-  return new Policies(frontSettings({ tls, files })).of('a.test').id;
+function idOf(tls: Partial<TlsPolicy>, files: Record<string, string> = {}, endedLists = {}): string {
+  return new Policies(frontSettings({ tls, files, endedLists })).of('a.test').id;
 }
 
 test('a host has its own policy, then the one of its wildcard, then everybody’s', () => {
@@ -50,6 +50,8 @@ test('never (§5.13): whatever a session depends on is in the id, and nothing el
     idOf({ clientCertificates: { ...client, caFile: '/other' } }, files),
     idOf({ clientCertificates: { ...client, crlFile: '/crl' } }, files),
     idOf({ clientCertificates: { ...client, crlFile: '/crl' } }, { ...files, '/crl': 'newer lists' }),
+    idOf({ clientCertificates: { ...client, crlFile: '/crl' } }, files, { '/crl': 1 }),
+    idOf({ clientCertificates: { ...client, crlFile: '/crl' } }, files, { '/crl': 2 }),
     idOf({ clientCertificates: client }, {}),
   ];
   assert.equal(new Set(different).size, different.length);

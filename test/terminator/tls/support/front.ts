@@ -23,6 +23,7 @@ export interface FrontOptions {
   readonly defaultHost?: string;
   readonly handshakeMs?: number;
   readonly files?: Record<string, string>;
+  readonly endedLists?: Record<string, number>;
   readonly ticketKeys?: readonly Buffer[];
   /** As listeners for tcp routes have it. */
   readonly allowHalfOpen?: boolean;
@@ -72,7 +73,7 @@ export function frontSettings(options: FrontOptions): WorkerSettings {
     timeouts: { ...defaultTimeouts, handshakeMs: options.handshakeMs ?? 5_000 },
     limits: defaultLimits,
   };
-  return { settings, files: options.files ?? {} };
+  return { settings, files: options.files ?? {}, endedLists: options.endedLists };
 }
 
 export async function startFront(options: FrontOptions = {}): Promise<TestFront> {
@@ -98,7 +99,7 @@ export async function startFront(options: FrontOptions = {}): Promise<TestFront>
       secured.push({ socket, tls, alpn });
       socket.on('data', () => socket.write(`connection ${peer}`));
     },
-    onFailure: (reason) => failures.push(reason),
+    onFailure: ({ reason }) => failures.push(reason),
     onWarning: (_message, { reason }) => warnings.push(String(reason)),
   });
   let accepted = 0;
