@@ -1,6 +1,7 @@
 /** `certplane terminator status`: what the terminators do right now, as the control process knows it. */
 import type { Command } from 'commander';
 import type { Terminator } from '../api/contract/overview.ts';
+import { aboutSubject } from '../explain/finding.ts';
 import type { Context, Run } from './context.ts';
 import { exitCodes, type ExitCode } from './failure.ts';
 import { urlOption } from './list.ts';
@@ -91,8 +92,8 @@ function backends({ backends: all }: Terminator, { paint }: Context): string {
 function problems({ problems: all }: Terminator, { io, paint }: Context): string {
   return all
     .map(({ code, message, subject, since }) => {
-      const about = subject === null ? '' : `${clean(subject)}: `;
-      return `${paint('bad', '✗')} ${about}${clean(message)} ${paint('dim', `[${clean(code)}, since ${whenShort(since, io)}]`)}\n`;
+      const sentence = clean(aboutSubject(subject, message));
+      return `${paint('bad', '✗')} ${sentence} ${paint('dim', `[${clean(code)}, since ${whenShort(since, io)}]`)}\n`;
     })
     .join('');
 }

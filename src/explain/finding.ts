@@ -21,3 +21,8 @@ export const problem = (code: string, message: string, advice = adviceFor(code))
   message,
   ...(advice === undefined ? {} : { advice }),
 });
+
+/** What a problem is about stands before its message, unless it is the beginning of that. */
+export function aboutSubject(subject: string | null | undefined, message: string): string {
+  return subject === undefined || subject === null || message.startsWith(subject) ? message : `${subject}: ${message}`;
+}

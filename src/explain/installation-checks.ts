@@ -3,7 +3,7 @@ import type { CertificateView, ControlView, Problem } from '../core/ports/contro
 import type { Clock } from '../core/ports/clock.ts';
 import { adviceFor } from './advice.ts';
 import type { Check } from './check.ts';
-import { check, ok, problem, skipped, waiting, type Finding } from './finding.ts';
+import { aboutSubject, check, ok, problem, skipped, waiting, type Finding } from './finding.ts';
 import { assess } from './urgency.ts';
 
 export interface InstallationChecksDeps {
@@ -79,8 +79,7 @@ function problemsFinding(problems: readonly Problem[], fine: string): Finding {
   if (first === undefined) return ok(fine);
   // A broken file has a line for each of its problems: the first says enough here, and its advice leads to the rest.
   const message = first.message.split('\n', 2).join(' ');
-  const subject = first.subject === undefined || message.startsWith(first.subject) ? '' : `${first.subject}: `;
-  return problem(first.code, `${subject}${message}${others(problems.length)}`);
+  return problem(first.code, `${aboutSubject(first.subject, message)}${others(problems.length)}`);
 }
 
 function terminatorFinding(view: InstallationChecksDeps['view']): Finding {
@@ -89,8 +88,8 @@ function terminatorFinding(view: InstallationChecksDeps['view']): Finding {
   const troubles = terminators.flatMap((one) => one.problems.map((trouble) => ({ id: one.id, ...trouble })));
   const [trouble] = troubles;
   if (trouble !== undefined) {
-    const subject = trouble.subject === undefined ? '' : ` ${trouble.subject}:`;
-    return problem(trouble.code, `${trouble.id}:${subject} ${trouble.message}${others(troubles.length)}`);
+    const sentence = aboutSubject(trouble.subject, trouble.message);
+    return problem(trouble.code, `${trouble.id}: ${sentence}${others(troubles.length)}`);
   }
   const gone = terminators.filter((one) => !one.connected);
   if (gone.length === terminators.length) {

@@ -8,6 +8,8 @@ async function status(api: ApiFixture, ...argv: string[]): Promise<CliRun> {
   return await cli(['--data-dir', api.dir.path, 'terminator', 'status', ...argv], { now: api.clock.now() });
 }
 
+const file = '/etc/certs/a.pem';
+
 function fill({ view, clock }: ApiFixture): void {
   const now = clock.now();
   view.terminatorList = [
@@ -22,7 +24,10 @@ function fill({ view, clock }: ApiFixture): void {
         { pid: 4212, startedAt: now - 60_000, connections: 7 },
       ],
       listening: ['https://0.0.0.0:8443', 'http://0.0.0.0:8080'],
-      problems: [{ code: 'terminator.worker-failed', message: 'A worker\u001b[2J died.', since: now - 60_000 }],
+      problems: [
+        { code: 'terminator.worker-failed', message: 'A worker\u001b[2J died.', since: now - 60_000 },
+        { code: 'terminator.file-unreadable', message: `${file} cannot be read.`, subject: file, since: now },
+      ],
       backends: [
         { backend: 'app', endpoint: '10.0.0.2:8080', state: 'healthy', open: 12, requests: 48_213 },
         { backend: 'app', endpoint: '10.0.0.3:8080', state: 'ejected', open: 0, requests: 17 },
@@ -66,6 +71,7 @@ test('status shows listeners, workers, certificates, backends and problems', asy
     /^app +10\.0\.0\.3:8080 +ejected +0 +17$/,
     /^$/,
     /^✗ A worker \[2J died\. \[terminator\.worker-failed, since 1m ago\]$/,
+    /^✗ \/etc\/certs\/a\.pem cannot be read\. \[terminator\.file-unreadable, since now\]$/,
     /^✗ app: Anybody could be it\. \[backend\.unverified, since now\]$/,
     /^$/,
     /^edge {2}not connected$/,

@@ -29,6 +29,15 @@ const answers: Record<string, { text: string; status: number }> = {
   },
   'a 204 with a length': { text: 'HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n', status: 204 },
   'a 205 with a body': { text: 'HTTP/1.1 205 Reset Content\r\nContent-Length: 3\r\n\r\nabc', status: 502 },
+  'a 205 with a chunked body': {
+    text: 'HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+    status: 502,
+  },
+  'a 205 whose chunked body is empty': {
+    text: 'HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    status: 205,
+  },
+  'a 205 with a body of unknown length': { text: 'HTTP/1.1 205 Reset Content\r\n\r\nabc', status: 502 },
   'a pseudo-header': { text: 'HTTP/1.1 200 OK\r\n:status: 500\r\nContent-Length: 0\r\n\r\n', status: 502 },
   'a status beyond 599': { text: 'HTTP/1.1 799 Odd\r\nContent-Length: 0\r\n\r\n', status: 502 },
   'bytes above ASCII': {

@@ -255,7 +255,8 @@ function describe(bad: readonly Bad[]): string {
   const [first] = bad;
   if (first === undefined) return '';
   const more = bad.length > 1 ? ` (and ${bad.length - 1} more)` : '';
-  return `${first.file}: ${first.error.message}${more}`;
+  // The system's own sentence ends in `, stat '/the/file'`.
+  return `${first.file}: ${first.error.message.replace(/, \w+ '.*'$/, '')}${more}`;
 }
 
 function troubleOf(bad: readonly Bad[], message: string): Extract<SourceEvent, { type: 'trouble' }>['problem'] {

@@ -221,7 +221,8 @@ test('never (§5.6): a subdirectory that nobody may look into keeps no other cer
     await symlink('loop', join(directory, 'loop'));
   });
   await until(() => source.ids().join() === 'seen/files/a.pem,seen/files/b');
-  await until(() => source.trouble()?.startsWith(join(source.directory, 'loop')) === true);
+  const loop = join(source.directory, 'loop');
+  await until(() => source.trouble() === `${loop}: ELOOP: too many symbolic links encountered`, { what: 'one path' });
   // What was served from such a place stays (§5.7).
   await symlink('b', join(source.directory, '.loop'));
   await rename(join(source.directory, '.loop'), join(source.directory, 'b'));

@@ -21,6 +21,12 @@ const mostInformational = 20;
 const firstLook = 4_096;
 const noTrailers: readonly string[] = [];
 const empty = Buffer.alloc(0);
+/** RFC 9110 §15.3.6: a 205 has none, however it is framed. */
+const noBody = {
+  onData(): void {
+    throw new BadResponse('A 205 has a body.');
+  },
+};
 
 /** Reads the HTTP/1.1 responses of one connection, each after `begin`. Throws `BadResponse` for what HTTP does not allow. */
 export class ResponseParser {
@@ -34,6 +40,8 @@ export class ResponseParser {
   #headEnd = 0;
   #left = 0;
   #chunked: ChunkedDecoder | undefined;
+  /** A 205 whose body may turn out not to be empty. */
+  #held: ResponseHead | undefined;
   #informational = 0;
 
   constructor(events: ResponseEvents) {
@@ -137,30 +145,35 @@ export class ResponseParser {
       this.#state = 'body';
       this.#left = framing;
     }
-    this.#events.onHead(head);
+    if (head.status === 205 && framing !== 0) this.#held = head;
+    else this.#events.onHead(head);
     if (framing === 0) this.#finish(noTrailers);
   }
 
   #readBody(chunk: Buffer, at: number, end: number, loan: Loan | undefined): number {
+    const events = this.#held === undefined ? this.#events : noBody;
     if (this.#state === 'body') {
       const stop = Math.min(end, at + this.#left);
       this.#left -= stop - at;
-      this.#events.onData(at === 0 && stop === chunk.length ? chunk : chunk.subarray(at, stop), loan);
+      events.onData(at === 0 && stop === chunk.length ? chunk : chunk.subarray(at, stop), loan);
       if (this.#left === 0) this.#finish(noTrailers);
       return stop;
     }
     if (this.#state === 'chunked') {
       const decoder = this.#chunked as ChunkedDecoder;
       decoder.loan = loan;
-      const stop = decoder.push(chunk, at, end, this.#events);
+      const stop = decoder.push(chunk, at, end, events);
       if (decoder.done) this.#finish(decoder.trailers);
       return stop;
     }
-    this.#events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), loan);
+    events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), loan);
     return end;
   }
 
   #finish(trailers: readonly string[]): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#events.onHead(held);
     this.#state = 'done';
     this.#chunked = undefined;
     this.#events.onEnd(trailers);
