@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { resetNow } from '../../src/terminator/tcp/reset.ts';
 import { Dice, http2Answer, mutated, pieces } from './fuzz-inputs.ts';
 
 export interface HostileBackend extends AsyncDisposable {
@@ -75,6 +76,6 @@ async function say(dice: Dice, socket: Socket, bytes: Buffer): Promise<void> {
   }
   const how = dice.number(10);
   if (how < 3) socket.end();
-  else if (how < 5) socket.resetAndDestroy();
+  else if (how < 5) resetNow(socket);
   else if (how < 6) socket.pause();
 }

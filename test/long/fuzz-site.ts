@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as tlsConnect, createSecureContext, type TLSSocket } from 'node:tls';
+import { resetNow } from '../../src/terminator/tcp/reset.ts';
 import { ready } from '../e2e/shop.ts';
 import { site, type Site } from '../e2e/site.ts';
 import { processesOf } from '../load/shop.ts';
@@ -190,7 +191,7 @@ export async function send(dice: Dice, socket: Duplex, bytes: Buffer): Promise<v
   else if (how === 1) await delay(dice.number(60));
   else if (how === 2) {
     await delay(dice.number(60));
-    if (resettable.has(socket)) (socket as Socket).resetAndDestroy();
+    if (resettable.has(socket)) resetNow(socket as Socket);
     else socket.destroy();
   }
   // Whoever only waits is let go by a deadline of the other side, or goes by itself in the end.

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
+import { resetNow } from '../../src/terminator/tcp/reset.ts';
 import { cli } from '../cli/running.ts';
 import { ready } from '../e2e/shop.ts';
 import { terminatorOf, type Site } from '../e2e/site.ts';
@@ -59,7 +60,7 @@ suite(`arbitrary bytes (FUZZ_SEED=${runSeed})`, () => {
       if (secure) await once(stream, 'secureConnect');
       stream.write(upgradeRequest(dice.one(['one.test', 'www.one.test', 'unknown.test'])));
       if (dice.chance(50)) await delay(dice.number(3));
-      socket.resetAndDestroy();
+      resetNow(socket);
       await closed;
     });
   });

@@ -6,6 +6,7 @@ import { connect as connectTcp } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
+import { resetNow } from '../../src/terminator/tcp/reset.ts';
 
 export interface Target {
   readonly port: number;
@@ -60,7 +61,7 @@ const kinds: readonly ((target: Target, number: number) => Promise<void>)[] = [
     await once(socket, 'connect');
     if (number % 2 === 0) socket.write(Buffer.from([22, 3, 1, 1, 0, 1, 0]));
     await delay(number % 50);
-    socket.resetAndDestroy();
+    resetNow(socket);
   },
   async function sendsItsHeadByteByByte(target) {
     const socket = await secure(target);

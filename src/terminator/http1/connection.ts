@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TerminatorLimits, TerminatorTimeouts } from '../../core/terminator.ts';
 import type { Connection, Inbound, Outbound } from '../proxy/exchange.ts';
+import { resetNow } from '../tcp/reset.ts';
 import { Unchanged } from './unchanged.ts';
 import type { HeadParser } from './head-parser.ts';
 import { HeadReader } from './head-reader.ts';
@@ -142,7 +143,7 @@ export class Http1Connection implements BodyOwner, ResponseOwner {
 
   cutOff(looksComplete: boolean): void {
     // Over TLS the close_notify is missing then; without it only a reset shows that something is.
-    if (looksComplete && this.#peer.tls === undefined) this.socket.resetAndDestroy();
+    if (looksComplete && this.#peer.tls === undefined) resetNow(this.socket);
     else this.socket.destroy();
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { resetNow } from './reset.ts';
 
 /** Why a tunnel is over: `closed` when both sides have ended, each in its own time; `stopped` when we did not wait for that. */
 export type TunnelEnd = 'closed' | 'idle' | 'client-reset' | 'backend-reset' | 'stopped';
@@ -83,5 +84,5 @@ export class Tunnel {
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
   if (socket instanceof TLSSocket || socket.remoteFamily === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  else resetNow(socket);
 }
