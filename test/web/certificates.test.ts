@@ -142,20 +142,20 @@ test('when reading again fails, what was read stays, with a word that it may be 
   assert.equal((await names(site)).length, 15);
 });
 
-test('700 certificates come in pages, and over 500 only the rows near the screen are drawn', needs, async () => {
-  await using site = await openSite({ certificates: manyCertificates(Date.now(), 700) });
+test('1,200 certificates come in pages, and over 500 only the rows near the screen are drawn', needs, async () => {
+  await using site = await openSite({ certificates: manyCertificates(Date.now(), 1_200) });
   await site.open('/certificates?sort=name');
-  await site.page.getByText('700 certificates, the first 100 shown').waitFor();
-  for (let shown = 200; shown <= 700; shown += 100) {
+  await site.page.getByText('1,200 certificates, the first 100 shown').waitFor();
+  for (let shown = 200; shown <= 1_200; shown += 100) {
     await site.page.getByRole('button', { name: 'Show more' }).click();
-    const words = shown < 700 ? `the first ${shown} shown` : '700 certificates';
+    const words = shown < 1_200 ? `the first ${shown.toLocaleString('en-GB')} shown` : '1,200 certificates';
     await site.page.locator('.result', { hasText: words }).waitFor();
   }
   await until(async () => (await names(site)).length < 200, { what: 'fewer than 200 rows in the document' });
   await site.page.evaluate('window.scrollTo(0, document.body.scrollHeight)');
-  await site.page.getByRole('link', { name: 'site-0699' }).waitFor();
-  const row = site.page.locator('tr', { has: site.page.getByRole('link', { name: 'site-0699' }) });
-  assert.equal(await row.getAttribute('aria-rowindex'), '701');
-  assert.equal(await site.page.getByRole('table').getAttribute('aria-rowcount'), '701');
+  await site.page.getByRole('link', { name: 'site-1199' }).waitFor();
+  const row = site.page.locator('tr', { has: site.page.getByRole('link', { name: 'site-1199' }) });
+  assert.equal(await row.getAttribute('aria-rowindex'), '1201');
+  assert.equal(await site.page.getByRole('table').getAttribute('aria-rowcount'), '1201');
   assert.deepEqual(site.problems, []);
 });
